@@ -1,0 +1,333 @@
+"""The MusicGen language model: delayed codec tokens in, logits of the next ones out.
+
+Owns the decoder network, its union with the text encoder, and their names in a Hugging Face
+checkpoint. It does not sample and does not know the delay pattern (Copet et al. 2023, "Simple
+and Controllable Music Generation").
+
+Letters in shapes: B sequences, S steps, K codebooks, V codes in a codebook, D model width,
+H heads, E width of one head, L text tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from studio.core.errors import ModelError
+from studio.models.config_fields import read_integer, require_value
+from studio.models.torch_backend.text import TextConfig, TextEncoder
+from studio.models.torch_backend.weights import fill, parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """The sizes of a decoder.
+
+    Attributes:
+        codebooks: K.
+        vocabulary: V; the token V itself is the filler of the delay pattern.
+        dim: D.
+        layers: Blocks.
+        heads: H.
+        ffn_dim: Inner width of the feed-forward layers.
+        max_positions: Longest sequence the model was made for, in steps.
+    """
+
+    codebooks: int
+    vocabulary: int
+    dim: int
+    layers: int
+    heads: int
+    ffn_dim: int
+    max_positions: int = 2048
+
+    @classmethod
+    def from_hf(cls, section: Mapping[str, Any]) -> Self:
+        """Read the `decoder` section of a Hugging Face `config.json`.
+
+        Raises:
+            ModelError: A size makes no sense, or the variant is not supported.
+        """
+        require_value(section, "model_type", "musicgen_decoder")
+        require_value(section, "activation_function", "gelu")
+        config = cls(
+            codebooks=read_integer(section, "num_codebooks", 4, high=64),
+            vocabulary=read_integer(section, "vocab_size", 2048, low=2, high=65_536),
+            dim=read_integer(section, "hidden_size", 1024, low=4, high=16_384),
+            layers=read_integer(section, "num_hidden_layers", 24, high=200),
+            heads=read_integer(section, "num_attention_heads", 16, high=256),
+            ffn_dim=read_integer(section, "ffn_dim", 4096, high=131_072),
+            max_positions=read_integer(section, "max_position_embeddings", 2048, low=8),
+        )
+        if config.dim % config.heads or config.dim % 2:
+            raise ModelError(
+                f"hidden_size {config.dim} must be even and a multiple of"
+                f" num_attention_heads {config.heads}"
+            )
+        return config
+
+
+class SelfAttention(nn.Module):
+    """Causal attention of the sequence to itself.
+
+    Attributes:
+        qkv: Rows in the order query, key, value, each head after head.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.dim, 3 * config.dim, bias=False)
+        self.out = nn.Linear(config.dim, config.dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend from each step of `x` [B, S, D] to itself and the steps before it."""
+        batch, length, dim = x.shape
+        qkv = self.qkv(x).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = qkv
+        attended = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        result: Tensor = self.out(attended.transpose(1, 2).reshape(batch, length, dim))
+        return result
+
+
+class CrossAttention(nn.Module):
+    """Attention of the sequence to the conditioning.
+
+    Attributes:
+        key_value: Rows in the order key, value.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.query = nn.Linear(config.dim, config.dim, bias=False)
+        self.key_value = nn.Linear(config.dim, 2 * config.dim, bias=False)
+        self.out = nn.Linear(config.dim, config.dim, bias=False)
+
+    def keys_values(self, conditioning: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values [B, H, L, E] of `conditioning` [B, L, D]; equal at every step."""
+        batch, length, _ = conditioning.shape
+        both = self.key_value(conditioning).view(batch, length, 2, self.heads, -1)
+        key, value = both.permute(2, 0, 3, 1, 4)
+        return key, value
+
+    def forward(self, x: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """Attend from `x` [B, S, D]; `mask` bool [B, 1, 1, L] is False where not to look."""
+        batch, length, dim = x.shape
+        query = self.query(x).view(batch, length, self.heads, -1).transpose(1, 2)
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        result: Tensor = self.out(attended.transpose(1, 2).reshape(batch, length, dim))
+        return result
+
+
+class DecoderBlock(nn.Module):
+    """Self-attention, cross-attention, feed-forward; each behind a norm, added to its input."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.self_norm = nn.LayerNorm(config.dim)
+        self.self_attention = SelfAttention(config)
+        self.cross_norm = nn.LayerNorm(config.dim)
+        self.cross_attention = CrossAttention(config)
+        self.ffn_norm = nn.LayerNorm(config.dim)
+        self.ffn_in = nn.Linear(config.dim, config.ffn_dim, bias=False)
+        self.ffn_out = nn.Linear(config.ffn_dim, config.dim, bias=False)
+
+    def forward(self, x: Tensor, conditioning: Tensor | None, mask: Tensor | None) -> Tensor:
+        """Transform `x` [B, S, D] under `conditioning` [B, L, D], or under none."""
+        x = x + self.self_attention(self.self_norm(x))
+        if conditioning is not None:
+            key, value = self.cross_attention.keys_values(conditioning)
+            x = x + self.cross_attention(self.cross_norm(x), key, value, mask)
+        return x + self.ffn(x)
+
+    def ffn(self, x: Tensor) -> Tensor:
+        """The feed-forward branch of `x` [B, S, D]."""
+        result: Tensor = self.ffn_out(functional.gelu(self.ffn_in(self.ffn_norm(x))))
+        return result
+
+
+class MusicDecoder(nn.Module):
+    """The transformer over delayed codec tokens.
+
+    Attributes:
+        embedding: The K tables one after another: row k * (V + 1) + token.
+        blocks: The layers.
+        norm: The last norm.
+        heads: The K output layers one after another: row k * V + code.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        tokens = config.vocabulary + 1
+        self.embedding = nn.Embedding(config.codebooks * tokens, config.dim)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.dim)
+        self.heads = nn.Linear(config.dim, config.codebooks * config.vocabulary, bias=False)
+        self.register_buffer(
+            "table_start", torch.arange(config.codebooks)[:, None] * tokens, persistent=False
+        )
+        self.table_start: Tensor
+
+    def forward(
+        self,
+        tokens: Tensor,
+        conditioning: Tensor | None = None,
+        conditioning_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Logits for whole sequences.
+
+        Args:
+            tokens: The delayed grid, int64 [B, K, S], fillers included.
+            conditioning: Projected text, float [B, L, D]; None is the null condition.
+            conditioning_mask: bool [B, L], False at padding. A row that is all False is under
+                the null condition, as if its `conditioning` were None.
+
+        Returns:
+            float [B, S, K, V]; the logits at step s are those of the tokens at step s + 1.
+        """
+        x = self.embed(tokens) + sinusoids(tokens.shape[2], self.config.dim, tokens.device)
+        mask = None
+        if conditioning is not None and conditioning_mask is not None:
+            conditioning = conditioning * conditioning_mask[..., None]
+            looks_nowhere = ~conditioning_mask.any(dim=1, keepdim=True)
+            mask = (conditioning_mask | looks_nowhere)[:, None, None, :]
+        for block in self.blocks:
+            x = block(x, conditioning, mask)
+        return self.predict(x)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """The sum of the K embeddings of `tokens` [B, K, S], float [B, S, D], no positions."""
+        result: Tensor = self.embedding(tokens + self.table_start).sum(dim=1)
+        return result
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Logits [B, S, K, V] of the last block's output `x` [B, S, D]."""
+        logits = self.heads(self.norm(x))
+        result: Tensor = logits.view(*x.shape[:2], self.config.codebooks, self.config.vocabulary)
+        return result
+
+    def load_hf(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy weights by their Hugging Face names, `decoder.` prefix included.
+
+        Raises:
+            ModelError: A tensor is missing, of the wrong shape, or not finite.
+        """
+        for group, parameter in self._hf_names().items():
+            fill(parameter, tensors, *group)
+
+    def to_hf(self) -> dict[str, Tensor]:
+        """Copies of all weights by their Hugging Face names, `decoder.` prefix included."""
+        named: dict[str, Tensor] = {}
+        for group, parameter in self._hf_names().items():
+            named |= parts(parameter, *group)
+        return named
+
+    def _hf_names(self) -> dict[tuple[str, ...], Tensor]:
+        codebooks = range(self.config.codebooks)
+        tables = tuple(f"decoder.model.decoder.embed_tokens.{k}.weight" for k in codebooks)
+        heads = tuple(f"decoder.lm_heads.{k}.weight" for k in codebooks)
+        named: dict[tuple[str, ...], Tensor] = {
+            tables: self.embedding.weight,
+            heads: self.heads.weight,
+            **_norm_names("decoder.model.decoder.layer_norm", self.norm),
+        }
+        for index, block in enumerate(self.blocks):
+            assert isinstance(block, DecoderBlock)
+            layer = f"decoder.model.decoder.layers.{index}"
+            looking_back, looking_up = f"{layer}.self_attn", f"{layer}.encoder_attn"
+            named |= {
+                tuple(
+                    f"{looking_back}.{part}_proj.weight" for part in "qkv"
+                ): block.self_attention.qkv.weight,
+                (f"{looking_back}.out_proj.weight",): block.self_attention.out.weight,
+                (f"{looking_up}.q_proj.weight",): block.cross_attention.query.weight,
+                tuple(
+                    f"{looking_up}.{part}_proj.weight" for part in "kv"
+                ): block.cross_attention.key_value.weight,
+                (f"{looking_up}.out_proj.weight",): block.cross_attention.out.weight,
+                (f"{layer}.fc1.weight",): block.ffn_in.weight,
+                (f"{layer}.fc2.weight",): block.ffn_out.weight,
+                **_norm_names(f"{layer}.self_attn_layer_norm", block.self_norm),
+                **_norm_names(f"{layer}.encoder_attn_layer_norm", block.cross_norm),
+                **_norm_names(f"{layer}.final_layer_norm", block.ffn_norm),
+            }
+        return named
+
+
+class MusicLanguageModel(nn.Module):
+    """The text encoder, the projection to the decoder's width, and the decoder.
+
+    Attributes:
+        projection: None where both networks are equally wide, as in the checkpoints.
+    """
+
+    def __init__(self, text: TextConfig, decoder: DecoderConfig) -> None:
+        super().__init__()
+        self.text_encoder = TextEncoder(text)
+        self.projection = nn.Linear(text.dim, decoder.dim) if text.dim != decoder.dim else None
+        self.decoder = MusicDecoder(decoder)
+
+    def conditioning(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """What the decoder attends to.
+
+        Args:
+            ids: Text tokens, int64 [B, L].
+            mask: bool [B, L], False at padding.
+
+        Returns:
+            float [B, L, D], zero at padding.
+        """
+        encoded = self.text_encoder(ids, mask)
+        if self.projection is not None:
+            encoded = self.projection(encoded)
+        result: Tensor = encoded * mask[..., None]
+        return result
+
+    def forward(self, tokens: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """Logits [B, S, K, V] of the delayed grid `tokens` [B, K, S] under the texts `ids`."""
+        result: Tensor = self.decoder(tokens, self.conditioning(ids, mask), mask)
+        return result
+
+    def load_hf(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy the weights of the three parts by their full Hugging Face names.
+
+        Raises:
+            ModelError: A tensor is missing, of the wrong shape, or not finite.
+        """
+        prefix = "text_encoder."
+        names = [name for name in tensors if name.startswith(prefix)]
+        self.text_encoder.load_hf({name.removeprefix(prefix): tensors[name] for name in names})
+        if self.projection is not None:
+            fill(self.projection.weight, tensors, "enc_to_dec_proj.weight")
+            assert self.projection.bias is not None
+            fill(self.projection.bias, tensors, "enc_to_dec_proj.bias")
+        self.decoder.load_hf(tensors)
+
+    def to_hf(self) -> dict[str, Tensor]:
+        """Copies of all weights by their full Hugging Face names."""
+        named = {f"text_encoder.{k}": v for k, v in self.text_encoder.to_hf().items()}
+        if self.projection is not None:
+            named |= parts(self.projection.weight, "enc_to_dec_proj.weight")
+            named |= parts(self.projection.bias, "enc_to_dec_proj.bias")
+        return named | self.decoder.to_hf()
+
+
+def sinusoids(length: int, dim: int, device: torch.device | None = None) -> Tensor:
+    """The position vectors of steps 0 to `length` - 1, float32 [S, D]: cosines, then sines."""
+    half = dim // 2
+    rates = torch.exp(torch.arange(half, device=device).float() * (-math.log(1e4) / (half - 1)))
+    phases = torch.arange(length, device=device).float()[:, None] * rates[None]
+    return torch.cat([phases.cos(), phases.sin()], dim=1)
+
+
+def _norm_names(name: str, norm: nn.LayerNorm) -> dict[tuple[str, ...], Tensor]:
+    return {(f"{name}.weight",): norm.weight, (f"{name}.bias",): norm.bias}

@@ -1,0 +1,52 @@
+"""Copying named tensors of a checkpoint into parameters.
+
+Owns the checks on one tensor: it is there, has the expected shape and holds finite numbers.
+It neither opens files nor knows a network's names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from studio.core.errors import ModelError
+
+
+def read_tensor(tensors: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tensor:
+    """The tensor called `name`, checked.
+
+    Raises:
+        ModelError: It is missing, has another shape than `shape`, or holds NaN or infinity.
+    """
+    try:
+        tensor = tensors[name]
+    except KeyError:
+        raise ModelError(f"the tensor {name} is missing") from None
+    if tensor.shape != shape:
+        raise ModelError(
+            f"the tensor {name} has the shape {list(tensor.shape)}, expected {list(shape)}"
+        )
+    if not tensor.is_floating_point():
+        raise ModelError(f"the tensor {name} holds {tensor.dtype}, not floating-point numbers")
+    if not bool(torch.isfinite(tensor).all()):
+        raise ModelError(f"the tensor {name} holds NaN or infinity")
+    return tensor
+
+
+def fill(parameter: Tensor, tensors: Mapping[str, Tensor], *names: str) -> None:
+    """Copy the tensors called `names`, stacked along the first axis, into `parameter` in place.
+
+    Raises:
+        ModelError: One of them is missing, of the wrong shape, or not finite.
+    """
+    with torch.no_grad():
+        for part, name in zip(parameter.chunk(len(names)), names, strict=True):
+            part.copy_(read_tensor(tensors, name, part.shape))
+
+
+def parts(parameter: Tensor, *names: str) -> dict[str, Tensor]:
+    """The inverse of `fill`: detached copies of the equal parts of `parameter`, by name."""
+    chunks = parameter.detach().chunk(len(names))
+    return {name: chunk.clone() for name, chunk in zip(names, chunks, strict=True)}
