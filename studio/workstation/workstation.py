@@ -1,0 +1,305 @@
+"""The product without its window: everything a person can do, as one object.
+
+Owns the composition: it opens the library, starts the generation worker, reaches the sound card
+and the exports folder, and tells subscribers what changed. It contains no Qt, draws nothing and
+prints nothing. The window and the command line are thin faces over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.audio.clip import AudioClip
+from studio.audio.files import read_audio
+from studio.core.paths import Paths
+from studio.core.settings import Settings, save_settings
+from studio.export.files import export_wav
+from studio.generation.jobs import JobView, Listener
+from studio.generation.request import GenerationRequest, Take
+from studio.generation.worker import GenerationWorker
+from studio.library.library import Library
+from studio.library.records import Change, CheckReport, SampleRecord
+from studio.models.catalog import KnownModel, known_models
+from studio.playback.player import Player
+from studio.workstation.changes import ChangeFanOut
+from studio.workstation.generate import TakeJob, TakeSaver
+
+
+class Workstation:
+    """What the window and the command line talk to. Usable as a context manager.
+
+    Threads: call it from one thread (the window's main thread). Futures are resolved, listeners
+    called and changes published on its background threads; the window hops over in its bridge.
+    Several processes may have a workstation open on the same library.
+
+    Args:
+        paths: The folders of the library; they are created where missing.
+        settings: The person's choices.
+        worker: Another engine, for tests.
+
+    Raises:
+        StorageError: A folder cannot be created.
+        LibraryError: The database cannot be used.
+    """
+
+    def __init__(
+        self, paths: Paths, settings: Settings, *, worker: GenerationWorker | None = None
+    ) -> None:
+        if settings.exports_dir:
+            paths = replace(paths, exports_dir=Path(settings.exports_dir).expanduser())
+        paths.create()
+        self._paths = paths
+        self._settings = settings
+        self._changes = ChangeFanOut()
+        self._library = Library.open(paths.data_dir)
+        self._worker = worker or GenerationWorker(log_file=paths.log_file)
+        self._saver = TakeSaver(self._library, self._changes.publish)
+        self._player: Player | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- what it stands on ---------------------------------------------------------------------
+
+    @property
+    def paths(self) -> Paths:
+        """The folders in use; the exports folder of the settings is already in."""
+        return self._paths
+
+    @property
+    def settings(self) -> Settings:
+        """The choices in force."""
+        return self._settings
+
+    def update_settings(self, **changes: object) -> Settings:
+        """Change some fields of the settings and save them.
+
+        Raises:
+            StorageError: The file cannot be written; the new values hold until the end anyway.
+        """
+        self._settings = replace(self._settings, **changes)  # type: ignore[arg-type] # checked by the dataclass's own field names
+        save_settings(self._paths.settings_file, self._settings)
+        return self._settings
+
+    @property
+    def player(self) -> Player:
+        """The sound card, opened at the first use.
+
+        Raises:
+            DeviceError: There is no usable sound card; asking again tries again.
+        """
+        if self._player is None:
+            self._player = Player(self._settings.output_device or None)
+        return self._player
+
+    # --- generation ----------------------------------------------------------------------------
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        listener: Listener | None = None,
+        *,
+        save: bool = True,
+    ) -> TakeJob:
+        """Queue one take; returns at once.
+
+        The job's future gives the library's `SampleRecord` after the take has been written (None
+        with `save=False`); `job.take` is the take itself as soon as it exists. A take that could
+        not be stored makes the future fail, and `job.take` still has the sound.
+
+        Args:
+            request: What to make.
+            listener: Told every `Progress`, on a background thread.
+            save: Put the take into the library.
+
+        Raises:
+            InputError: The request is impossible; nothing was queued.
+        """
+        return self._saver.submit(self._worker, request, listener, save=save)
+
+    def generate_seeds(
+        self, request: GenerationRequest, count: int, listener: Listener | None = None
+    ) -> list[TakeJob]:
+        """Queue `count` takes of the seeds S, S+1, ... as `generate` does.
+
+        Raises:
+            InputError: The request or the count is impossible; nothing was queued.
+        """
+        requests = request.seeds(count)
+        return [self.generate(each, listener) for each in requests]
+
+    def save_take(self, take: Take) -> Future[SampleRecord]:
+        """Put a take that was made elsewhere (the command line's own engine) into the library."""
+        return self._saver.save(take)
+
+    def jobs(self) -> tuple[JobView, ...]:
+        """Running and waiting jobs in the order of their turn."""
+        return self._worker.jobs()
+
+    def cancel(self, job_id: int) -> None:
+        """Take a waiting job off the queue, or stop the running one; unknown ids are ignored."""
+        self._worker.cancel(job_id)
+
+    def warm_up(self, model: str | None = None) -> None:
+        """Load a model in the background so that the first Generate sounds at once.
+
+        Args:
+            model: Name or folder; None takes the settings' model. Faults are kept for Generate.
+        """
+        self._worker.warm_up(model or self._settings.model)
+
+    def models(self) -> Sequence[KnownModel]:
+        """Every model of the catalogue, on disk or not."""
+        return known_models()
+
+    # --- library -------------------------------------------------------------------------------
+
+    def search(
+        self, query: str = "", *, limit: int = 200, offset: int = 0, order: str = "newest"
+    ) -> list[SampleRecord]:
+        """A page of the samples that fit the search box's text.
+
+        Raises:
+            InputError: The query cannot be understood.
+        """
+        return self._library.search(query, limit=limit, offset=offset, order=order)
+
+    def count(self, query: str = "") -> int:
+        """How many samples fit."""
+        return self._library.count(query)
+
+    def get(self, sample_id: int) -> SampleRecord:
+        """One sample.
+
+        Raises:
+            LibraryError: There is none with this id.
+        """
+        return self._library.get(sample_id)
+
+    def path(self, record: SampleRecord) -> Path:
+        """Where the sample's WAV is."""
+        return self._library.path(record)
+
+    def clip(self, record: SampleRecord) -> AudioClip:
+        """The sound of a sample, read from its file.
+
+        Raises:
+            AudioFileError: The file is missing or unreadable.
+        """
+        return read_audio(self._library.path(record))
+
+    def codes(self, sample_id: int) -> NDArray[np.int64] | None:
+        """The codec tokens of a generated sample, int64 [K, T]; None for an import."""
+        return self._library.codes(sample_id)
+
+    def recipe(self, record: SampleRecord) -> GenerationRequest | None:
+        """The whole request of a generated sample; None for an import."""
+        if not record.recipe_json:
+            return None
+        return GenerationRequest.from_json(record.recipe_json)
+
+    def import_files(self, files: Sequence[Path]) -> Future[Change]:
+        """Copy WAV, FLAC, ... into the library; the future names what could not be read."""
+        return self._publish(self._library.import_files(list(files)))
+
+    def all_tags(self) -> list[str]:
+        """Every tag in use, sorted."""
+        return self._library.all_tags()
+
+    def set_tags(self, ids: Sequence[int], tags: Sequence[str]) -> Future[Change]:
+        """Give the samples exactly these tags."""
+        return self._publish(self._library.set_tags(ids, tags))
+
+    def add_tags(self, ids: Sequence[int], tags: Sequence[str]) -> Future[Change]:
+        """Add tags to the samples."""
+        return self._publish(self._library.add_tags(ids, tags))
+
+    def remove_tags(self, ids: Sequence[int], tags: Sequence[str]) -> Future[Change]:
+        """Take tags off the samples."""
+        return self._publish(self._library.remove_tags(ids, tags))
+
+    def set_favourite(self, ids: Sequence[int], favourite: bool) -> Future[Change]:
+        """Mark or unmark the samples as favourites."""
+        return self._publish(self._library.set_favourite(ids, favourite))
+
+    def set_rating(self, ids: Sequence[int], rating: int) -> Future[Change]:
+        """Rate the samples, 1 to 5; 0 clears."""
+        return self._publish(self._library.set_rating(ids, rating))
+
+    def delete(self, ids: Sequence[int]) -> Future[Change]:
+        """Move the samples to the bin, where they stay for 30 days."""
+        return self._publish(self._library.delete(ids))
+
+    def restore(self, ids: Sequence[int]) -> Future[Change]:
+        """Bring samples back from the bin."""
+        return self._publish(self._library.restore(ids))
+
+    def check_library(self) -> CheckReport:
+        """Compare database and files."""
+        return self._library.check()
+
+    # --- files for a DAW -----------------------------------------------------------------------
+
+    def export_for_drag(self, ids: Sequence[int]) -> list[Path]:
+        """Permanent WAV copies under the exports folder, one per sample, in the same order.
+
+        Byte-identical to the library's files, and reused when already there, so calling it at
+        the start of a drag is cheap.
+
+        Raises:
+            StorageError: The exports folder cannot be written.
+            LibraryError: A sample or its file is missing.
+        """
+        return [
+            export_wav(self._library, self._library.get(sample_id), self._paths.exports_dir)
+            for sample_id in ids
+        ]
+
+    # --- changes -------------------------------------------------------------------------------
+
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Hear of every change of the library, on a background thread; the result ends it."""
+        return self._changes.subscribe(callback)
+
+    def poll_changes(self) -> None:
+        """Look whether another process wrote to the library, and tell subscribers.
+
+        Cheap; the window calls it from a slow timer (about once a second).
+        """
+        change = self._library.changed_elsewhere()
+        if change is not None:
+            self._changes.publish(change)
+
+    def close(self) -> None:
+        """Stop the sound, the engine and the writer. Waiting jobs are cancelled. Idempotent."""
+        if self._player is not None:
+            self._player.close()
+            self._player = None
+        self._worker.close()
+        self._library.close()
+
+    def _publish(self, future: Future[Change]) -> Future[Change]:
+        def tell(done: Future[Change]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                self._changes.publish(done.result())
+
+        future.add_done_callback(tell)
+        return future
+
+
