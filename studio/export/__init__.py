@@ -1,0 +1,1 @@
+"""Files for a DAW: permanent copies with telling names."""
