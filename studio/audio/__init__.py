@@ -1,0 +1,1 @@
+"""A sound as numpy, and its files. The only user of soundfile and soxr."""

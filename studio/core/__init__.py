@@ -1,0 +1,1 @@
+"""What every layer stands on: errors, paths, settings, logging. Imports nothing of ours."""

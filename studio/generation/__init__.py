@@ -1,0 +1,1 @@
+"""From a request to a take: prompts, windows, streaming, the engine process and its queue."""

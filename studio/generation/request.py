@@ -1,0 +1,246 @@
+"""What is asked of the engine and what it gives back.
+
+Owns the frozen values that cross from every face (window, command line, Python) to the engine
+and back. It knows nothing of models, files or threads.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.audio.clip import AudioClip
+from studio.core.errors import InputError
+
+MIN_TEMPO_BPM = 60.0
+MAX_TEMPO_BPM = 200.0
+MAX_BARS = 64
+MAX_DURATION_SECONDS = 600.0
+MAX_PROMPT_CHARACTERS = 2_000
+MAX_SEED = 2**63 - 1
+MIN_DURATION_SECONDS = 0.1
+MAX_STEPS = 30_000
+MAX_TOP_K = 65_536
+MIN_TEMPERATURE = 0.01
+MAX_TEMPERATURE = 10.0
+MAX_GUIDANCE = 20.0
+MAX_COUNT = 1_000
+
+_TEMPO_IN_PROMPT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s*bpm\b", re.IGNORECASE)
+_KEY = re.compile(
+    r"(?P<tonic>[A-G](?:#|b|♯|♭)?)(?:\s*(?P<minor>minor|min|m)|\s*(?:major|maj|M))?", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationRequest:
+    """Everything that decides how one take sounds.
+
+    Exactly one length applies: `bars` (with `tempo_bpm`), `duration_seconds`, or `max_steps`.
+    A sampling field that is None means the model's own recommendation.
+
+    Attributes:
+        prompt: Free text.
+        model: Name in the catalogue, or a bundle folder.
+        seed: Key of the sampling noise; the same seed gives the same take.
+        tempo_bpm: Quarter notes a minute; read from the prompt when None and named there.
+        bars: Length in bars of 4/4; the take is an exact loop.
+        key: Tonic and mode such as "Am", "F#m", "C".
+        duration_seconds: Length in seconds.
+        max_steps: Length in codec frames (50 a second for every published model).
+        top_k: Sample from the k likeliest codes; 1 is greedy, 0 takes all.
+        top_p: Nucleus mass; overrides `top_k` when above 0.
+        temperature: Divides the logits.
+        guidance: Weight of the prompt against the null condition; 1 is unguided.
+    """
+
+    prompt: str
+    model: str = "house"
+    seed: int = 0
+    tempo_bpm: float | None = None
+    bars: int | None = None
+    key: str | None = None
+    duration_seconds: float | None = None
+    max_steps: int | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    temperature: float | None = None
+    guidance: float | None = None
+
+    def with_seed(self, seed: int) -> Self:
+        """The same request under another seed."""
+        return replace(self, seed=seed)
+
+    def seeds(self, count: int) -> list[Self]:
+        """The same request under the seeds S, S+1, ... S+count-1, each of them checked.
+
+        Raises:
+            InputError: `count` or one of the requests is impossible.
+        """
+        _check_whole("count", count, 1, MAX_COUNT)
+        first = self.checked()
+        return [first.with_seed(first.seed + offset).checked() for offset in range(count)]
+
+    def checked(self) -> Self:
+        """The same request, known to be possible, with the key in its short form.
+
+        Raises:
+            InputError: The first value that cannot be met, in one line with the allowed range.
+        """
+        if not isinstance(self.prompt, str) or len(self.prompt) > MAX_PROMPT_CHARACTERS:
+            raise InputError(
+                f"The prompt must be text of at most {MAX_PROMPT_CHARACTERS} characters."
+            )
+        if not isinstance(self.model, str) or not self.model.strip():
+            raise InputError('The model must be named, for example "house", or be a folder.')
+        _check_whole("seed", self.seed, 0, MAX_SEED)
+        if self.tempo_bpm is not None:
+            _check_number("tempo", self.tempo_bpm, MIN_TEMPO_BPM, MAX_TEMPO_BPM, "bpm")
+        if self.bars is not None:
+            _check_whole("bars", self.bars, 1, MAX_BARS)
+        if self.duration_seconds is not None:
+            _check_number(
+                "duration",
+                self.duration_seconds,
+                MIN_DURATION_SECONDS,
+                MAX_DURATION_SECONDS,
+                "seconds",
+            )
+        if self.max_steps is not None:
+            _check_whole("max steps", self.max_steps, 1, MAX_STEPS)
+        lengths = {
+            "bars": self.bars,
+            "duration": self.duration_seconds,
+            "max steps": self.max_steps,
+        }
+        given = [name for name, value in lengths.items() if value is not None]
+        if len(given) > 1:
+            raise InputError(f"Give one length only, not {' and '.join(given)} together.")
+        self._check_sampling()
+        return replace(self, key=None if self.key is None else normal_key(self.key))
+
+    def named_tempo_bpm(self) -> float | None:
+        """The tempo that the request or else its prompt names; None where neither does.
+
+        Raises:
+            InputError: The prompt names a tempo that cannot be made.
+        """
+        if self.tempo_bpm is not None:
+            return float(self.tempo_bpm)
+        found = _TEMPO_IN_PROMPT.search(self.prompt)
+        if found is None:
+            return None
+        tempo_bpm = float(found.group(1))
+        _check_number("tempo in the prompt", tempo_bpm, MIN_TEMPO_BPM, MAX_TEMPO_BPM, "bpm")
+        return tempo_bpm
+
+    def _check_sampling(self) -> None:
+        if self.top_k is not None:
+            _check_whole("top-k", self.top_k, 0, MAX_TOP_K)
+        if self.top_p is not None:
+            _check_number("top-p", self.top_p, 0.0, 1.0)
+        if self.temperature is not None:
+            _check_number("temperature", self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
+        if self.guidance is not None:
+            _check_number("guidance", self.guidance, 0.0, MAX_GUIDANCE)
+
+    def to_json(self) -> str:
+        """The whole request as one JSON object with sorted keys."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read back `to_json`; unknown keys of a newer version are ignored.
+
+        Raises:
+            InputError: `text` is not a JSON object with a prompt.
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+            known = {field.name for field in fields(cls)}
+            return cls(**{key: value for key, value in values.items() if key in known})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"This is not a stored recipe: {error}") from error
+
+
+def normal_key(text: str) -> str:
+    """A key in its short form: "a minor" is "Am", "Bb maj" is "Bb".
+
+    Raises:
+        InputError: `text` names no key.
+    """
+    found = _KEY.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        raise InputError(
+            f"The key {str(text)[:20]!r} is not known; write it as Am, F#m, C or Eb major."
+        )
+    tonic = found["tonic"].replace("♯", "#").replace("♭", "b")
+    minor = found["minor"] is not None and found["minor"] != "M"
+    return tonic[0].upper() + tonic[1:].lower() + ("m" if minor else "")
+
+
+def _check_whole(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(
+            f"The {name} must be a whole number from {low} to {high}, not {_short(value)}."
+        )
+
+
+def _check_number(name: str, value: object, low: float, high: float, unit: str = "") -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type, operator] # is_number says so
+        allowed = f"from {low:g} to {high:g}" + (f" {unit}" if unit else "")
+        raise InputError(f"The {name} must be {allowed}, not {_short(value)}.")
+
+
+def _short(value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chunk:
+    """A stretch of audio that became final while a take is still being made.
+
+    Attributes:
+        start_frame: Position in the take, in sample frames.
+        samples: float32 [channels, frames].
+        done_steps: Decoder steps taken so far.
+        total_steps: Decoder steps the take needs.
+    """
+
+    start_frame: int
+    samples: NDArray[np.float32]
+    done_steps: int
+    total_steps: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Take:
+    """One finished result.
+
+    Attributes:
+        request: What was asked, with the seed and every default filled in.
+        clip: The sound, at the exact asked length.
+        codes: Undelayed codec tokens, int64 [K, T]: K codebooks, T codec frames.
+        model_hash: Fingerprint of the bundle that made it (hex SHA-256).
+        tempo_bpm: A fact when the request named a tempo, else None.
+        bars: Whole bars, when the take is a loop.
+        key: As asked or rendered, None when unknown.
+        seconds_taken: Wall time of the engine.
+    """
+
+    request: GenerationRequest
+    clip: AudioClip
+    codes: NDArray[np.int64]
+    model_hash: str
+    tempo_bpm: float | None
+    bars: int | None
+    key: str | None
+    seconds_taken: float

@@ -1,0 +1,181 @@
+"""Sharpening a codec's decoder against discriminators.
+
+Owns the spectrogram discriminators and the stage that trains the decoder alone: encoder and
+codebooks stay as they are, so tokens made before it stay valid after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from studio.models.torch_backend.codec import EncodecModel
+from studio.training.bank import LoopBank
+from studio.training.codec import measure_codec
+from studio.training.journal import Journal
+from studio.training.schedule import ClockSchedule
+from studio.training.spectral import SHORT_RESOLUTIONS, MelDistance
+
+_WINDOWS = (128, 512, 1024)
+_DISCRIMINATOR_LEAD_STEPS = 150
+_MEASURE_EVERY_SECONDS = 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecipe:
+    """How the adversarial stage runs.
+
+    Attributes:
+        minutes: Wall time.
+        batch: Excerpts a step.
+        excerpt_frames: Judged length of each, in sample frames.
+        margin_frames: Played before and after it so that the ends are not judged.
+    """
+
+    minutes: float = 12.0
+    batch: int = 8
+    excerpt_frames: int = 16_000
+    margin_frames: int = 2_560
+
+
+class SpectrogramDiscriminator(nn.Module):
+    """Convolutions over a complex spectrogram with square-root magnitudes."""
+
+    def __init__(self, n_fft: int) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        self.register_buffer("window", torch.hann_window(n_fft))
+        widths = (2, 12, 16, 16, 16, 1)
+        kernels = ((5, 3), (5, 3), (5, 3), (3, 3), (3, 3))
+        self.layers = nn.ModuleList(
+            nn.utils.parametrizations.weight_norm(
+                nn.Conv2d(
+                    widths[i],
+                    widths[i + 1],
+                    kernel,
+                    stride=(2, 1) if i < 3 else 1,
+                    padding=(kernel[0] // 2, kernel[1] // 2),
+                )
+            )
+            for i, kernel in enumerate(kernels)
+        )
+
+    def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Audio [B, N] to (judgement, features of every hidden layer)."""
+        spectrum = torch.stft(
+            audio,
+            self.n_fft,
+            self.n_fft // 4,
+            window=self.get_buffer("window"),
+            return_complex=True,
+        )
+        parts = torch.view_as_real(spectrum)
+        flattened = parts * (parts.pow(2).sum(-1, keepdim=True) + 1e-6).pow(-0.25)
+        x = flattened.permute(0, 3, 1, 2) / self.n_fft**0.25
+        features = []
+        for layer in self.layers[:-1]:
+            x = F.leaky_relu(layer(x), 0.2)
+            features.append(x)
+        judgement: Tensor = self.layers[-1](x)
+        return judgement.float(), features
+
+
+def sharpen_decoder(
+    model: EncodecModel,
+    train: LoopBank,
+    held_out: LoopBank,
+    recipe: AdversarialRecipe,
+    journal: Journal,
+) -> EncodecModel:
+    """Train the decoder with hinge losses and feature matching.
+
+    Losses as in Kumar et al. 2023, "High-Fidelity Audio Compression with Improved RVQGAN". Very
+    short windows join the mel distance: without them noise turns into a train of clicks.
+    """
+    torch.manual_seed(1)
+    rng = np.random.default_rng(7)
+    model.train()
+    judges = nn.ModuleList(SpectrogramDiscriminator(n_fft) for n_fft in _WINDOWS)
+    distance = MelDistance(SHORT_RESOLUTIONS)
+    decoder_optimiser = torch.optim.AdamW(
+        model.decoder.parameters(), lr=3e-4, betas=(0.5, 0.95), weight_decay=0, fused=True
+    )
+    judge_optimiser = torch.optim.AdamW(
+        judges.parameters(), lr=6e-4, betas=(0.5, 0.95), weight_decay=0, fused=True
+    )
+    decoder_rate = ClockSchedule(minutes=recipe.minutes, peak=3e-4, floor=1e-5, warm_up_steps=50)
+    judge_rate = ClockSchedule(minutes=recipe.minutes, peak=6e-4, floor=1e-4, warm_up_steps=1)
+    margin = recipe.margin_frames
+    measured, step = 0.0, 0
+    while not decoder_rate.over:
+        _set_rate(decoder_optimiser, decoder_rate.rate(step))
+        _set_rate(judge_optimiser, judge_rate.rate(step))
+        frames = recipe.excerpt_frames + 2 * margin
+        audio = torch.from_numpy(train.random_excerpts(recipe.batch, frames, rng))
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            codes = model.quantise(model.latents(audio[:, None]).float())
+        with torch.autocast("cpu", torch.bfloat16):
+            rebuilt = model.synthesise(model.embed(codes))
+        real = audio[:, margin:-margin]
+        fake = rebuilt[:, 0].float()[:, margin:-margin]
+        judge_loss = _judge(judges, real, fake.detach())
+        judge_optimiser.zero_grad(set_to_none=True)
+        judge_loss.backward()
+        nn.utils.clip_grad_norm_(judges.parameters(), 5.0)
+        judge_optimiser.step()
+        logarithmic, linear = distance(real, fake)
+        loss = logarithmic + 8 * linear + 4 * (real - fake).abs().mean()
+        if step >= _DISCRIMINATOR_LEAD_STEPS:
+            deception, matching = _deceive(judges, real, fake)
+            loss = loss + 0.2 * deception + matching
+        decoder_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.decoder.parameters(), 2.0)
+        decoder_optimiser.step()
+        step += 1
+        if step % 100 == 0:
+            journal.write(
+                "adversarial",
+                step=step,
+                log_mel=round(logarithmic.item(), 3),
+                judge_loss=round(judge_loss.item(), 3),
+            )
+        if decoder_rate.elapsed_seconds - measured > _MEASURE_EVERY_SECONDS:
+            measured = decoder_rate.elapsed_seconds
+            journal.write("adversarial measured", step=step, **measure_codec(model, held_out))
+    journal.write("adversarial done", step=step, **measure_codec(model, held_out))
+    return model.eval()
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def _judge(judges: nn.ModuleList, real: Tensor, fake: Tensor) -> Tensor:
+    loss = torch.zeros(())
+    with torch.autocast("cpu", torch.bfloat16):
+        for judge in judges:
+            loss = loss + F.relu(1 - judge(real)[0]).mean() + F.relu(1 + judge(fake)[0]).mean()
+    return loss / len(judges)
+
+
+def _deceive(judges: nn.ModuleList, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    judges.requires_grad_(False)
+    deception, matching, layers = torch.zeros(()), torch.zeros(()), 0
+    with torch.autocast("cpu", torch.bfloat16):
+        for judge in judges:
+            with torch.no_grad():
+                _, wanted = judge(real)
+            judgement, features = judge(fake)
+            deception = deception - judgement.mean()
+            for a, b in zip(wanted, features, strict=True):
+                scale = a.float().abs().mean() + 1e-4
+                matching = matching + (a - b).float().abs().mean() / scale
+                layers += 1
+    judges.requires_grad_(True)
+    return deception / len(judges), matching / layers

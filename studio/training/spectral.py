@@ -1,0 +1,86 @@
+"""Spectral distances that training and its measures share.
+
+Owns the mel filter bank, the multi-resolution mel distance and the scale-invariant
+signal-to-distortion ratio. Trains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+FULL_RESOLUTIONS = ((128, 12), (256, 24), (512, 40), (1024, 64), (2048, 80))
+SHORT_RESOLUTIONS = ((32, 6), (64, 10), (256, 24), (1024, 64), (2048, 80))
+
+
+def mel_filters(
+    sample_rate: int, n_fft: int, bands: int, low_hz: float = 20.0
+) -> NDArray[np.float32]:
+    """Triangular filters of unit peak, evenly spaced in mel: float32 [bands, n_fft // 2 + 1].
+
+    Mel scale of O'Shaughnessy 1987, 2595 log10(1 + f / 700).
+    """
+    bin_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    low, high = (2595 * np.log10(1 + f / 700) for f in (low_hz, sample_rate / 2))
+    edges = 700 * (10 ** (np.linspace(low, high, bands + 2) / 2595) - 1)
+    rising = (bin_hz[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - bin_hz[None]) / (edges[2:] - edges[1:-1])[:, None]
+    filters = np.clip(np.minimum(rising, falling), 0, None)
+    for band in np.flatnonzero(filters.sum(axis=1) == 0):
+        filters[band, np.abs(bin_hz - edges[band + 1]).argmin()] = 1.0
+    return filters.astype(np.float32)
+
+
+class MelDistance(nn.Module):
+    """L1 distance between mel magnitudes at several window lengths, in log and linear scale."""
+
+    def __init__(
+        self,
+        resolutions: Sequence[tuple[int, int]] = FULL_RESOLUTIONS,
+        sample_rate: int = 32_000,
+    ) -> None:
+        super().__init__()
+        self.resolutions = tuple(resolutions)
+        for n_fft, bands in self.resolutions:
+            self.register_buffer(f"window_{n_fft}", torch.hann_window(n_fft))
+            filters = torch.from_numpy(mel_filters(sample_rate, n_fft, bands))
+            self.register_buffer(f"filters_{n_fft}", filters)
+
+    def mel(self, audio: Tensor, n_fft: int) -> Tensor:
+        """Mel magnitudes of audio [B, N]: [B, bands, columns], about 1 for a full-scale sine."""
+        window = self.get_buffer(f"window_{n_fft}")
+        spectrum = torch.stft(audio, n_fft, n_fft // 4, window=window, return_complex=True)
+        power = torch.view_as_real(spectrum).pow(2).sum(-1) * (16.0 / n_fft**2)
+        banded = torch.einsum("mf,bft->bmt", self.get_buffer(f"filters_{n_fft}"), power)
+        return torch.sqrt(banded + 1e-9)
+
+    def forward(self, reference: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean absolute difference of (log magnitude, magnitude) between two [B, N]."""
+        logarithmic = torch.zeros((), device=reference.device)
+        linear = torch.zeros((), device=reference.device)
+        for n_fft, _ in self.resolutions:
+            a, b = self.mel(reference, n_fft), self.mel(other, n_fft)
+            difference = torch.log(a + 1e-4) - torch.log(b + 1e-4)
+            logarithmic = logarithmic + difference.abs().mean()
+            linear = linear + (a - b).abs().mean()
+        count = len(self.resolutions)
+        return logarithmic / count, linear / count
+
+
+def si_sdr_db(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Scale-invariant signal-to-distortion ratio in dB of [B, N] pairs: [B].
+
+    Source: Le Roux et al. 2019, "SDR - half-baked or well done?".
+    """
+    reference = reference - reference.mean(-1, keepdim=True)
+    estimate = estimate - estimate.mean(-1, keepdim=True)
+    scale = (reference * estimate).sum(-1, keepdim=True) / (
+        reference.pow(2).sum(-1, keepdim=True) + 1e-8
+    )
+    target = scale * reference
+    noise = (estimate - target).pow(2).sum(-1)
+    return 10 * torch.log10(target.pow(2).sum(-1) / (noise + 1e-8) + 1e-8)
