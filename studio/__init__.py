@@ -1,0 +1,1 @@
+"""Seedcrate: loops from MusicGen-family models, on your own machine."""
