@@ -120,14 +120,14 @@ def _rim(rng: np.random.Generator) -> Sound:
 
 
 _VOICES: Final[Mapping[str, tuple[Callable[[np.random.Generator], Sound], float]]] = {
-    "kick": (_kick, 1.0),
+    "kick": (_kick, 0.92),
     "snare": (_snare, 0.85),
     "clap": (_clap, 0.7),
-    "hat": (_closed_hat, 0.5),
-    "openhat": (_open_hat, 0.5),
-    "ride": (_ride, 0.45),
+    "hat": (_closed_hat, 0.62),
+    "openhat": (_open_hat, 0.55),
+    "ride": (_ride, 0.5),
     "tom": (_tom, 0.65),
-    "rim": (_rim, 0.5),
+    "rim": (_rim, 0.6),
 }
 VOICES: Final = tuple(_VOICES)
 
@@ -149,7 +149,7 @@ def _with_character(sound: Sound, character: str, rng: np.random.Generator) -> S
     if character == "bright":
         return sound + 0.8 * (sound - low_pass(sound, 4_000))
     if character == "heavy":
-        return soft_clip(3.0 * sound)
+        return soft_clip(2.6 * sound)
     if character == "tight":
         kept = int(0.5 * samples)
         return sound[:kept] * decay(kept, kept / SAMPLE_RATE / 2.6)
@@ -174,7 +174,8 @@ def kit_sounds(kit: int) -> Mapping[str, Sound]:
     for voice, (make, level) in _VOICES.items():
         sound = make(rng).astype(np.float32)
         sound = _with_character(sound / np.max(np.abs(sound)), character, rng)
-        sound = sound / np.max(np.abs(sound)) * level * rng.uniform(0.9, 1.05)
+        quieter = 0.78 if character == "heavy" else 1.0
+        sound = sound / np.max(np.abs(sound)) * level * quieter * rng.uniform(0.9, 1.05)
         hits[voice] = fade_edges(sound, 0.0003, 0.006)
         hits[voice].flags.writeable = False
     return MappingProxyType(hits)

@@ -28,8 +28,8 @@ _PAD_GAIN: Final = 0.5
 _DRIVE: Final = 1.05
 _ECHO_GAINS: Final = (0.42, 0.18)
 _ECHO_STEPS: Final = 3
-_DARK_BELOW: Final = 0.025
-_BRIGHT_ABOVE: Final = 0.14
+_DARK_BELOW: Final = 0.035
+_BRIGHT_ABOVE: Final = 0.16
 
 
 @dataclass(frozen=True, kw_only=True)
