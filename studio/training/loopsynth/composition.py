@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -24,7 +24,7 @@ from studio.training.loopsynth.melodies import (
     draw_shift,
     draw_stabs,
 )
-from studio.training.loopsynth.timing import GRIDS, bars_allowed
+from studio.training.loopsynth.timing import GRIDS, STEPS_PER_BAR, bars_allowed
 
 Split = Literal["train", "validation"]
 SPLITS: Final[tuple[Split, ...]] = ("train", "validation")
@@ -111,6 +111,26 @@ class Composition:
     gains: tuple[float, float, float]
 
     @property
+    def swung(self) -> bool:
+        """Whether something sounds on a late sixteenth."""
+        return self.swing_frames > 0 and any(step % 2 for step, _ in self._hits())
+
+    @property
+    def repeats_its_first_bar(self) -> bool:
+        """Whether a second bar brings nothing new."""
+        bars: list[set[tuple[int, object]]] = [set(), set()]
+        for step, what in self._hits():
+            bars[step // STEPS_PER_BAR].add((step % STEPS_PER_BAR, what))
+        return self.bars == 2 and bars[0] == bars[1]
+
+    def _hits(self) -> Iterator[tuple[int, object]]:
+        for voice, levels in self.drums:
+            yield from ((step, (voice, level)) for step, level in enumerate(levels) if level)
+        yield from ((step, ("bass", semitones)) for step, _, semitones in self.bass)
+        yield from ((step, ("stab", chord)) for step, chord in self.stabs)
+        yield from ((step, ("arp", semitones)) for step, semitones in self.arp)
+
+    @property
     def pattern_hash(self) -> str:
         """Hash of the patterns alone: not of sounds, key, grid or levels."""
         patterns = repr((self.drums, self.bass, self.stabs, self.arp))
@@ -156,7 +176,7 @@ def draw_composition(
         bars = 2 if 2 in bars_allowed(grid) and rng.random() < 0.45 else 1
     while True:
         composition = _draw(rng, genre, grid, bars)
-        if split_of(composition.pattern_hash) == split:
+        if split_of(composition.pattern_hash) == split and not composition.repeats_its_first_bar:
             return composition
 
 

@@ -201,7 +201,7 @@ def _label(
         pad=composition.pad_patch,
         arp=arp_family(composition.arp_patch) if composition.arp else None,
         key=key if pitched or composition.pad_patch is not None else None,
-        swing=composition.swing_frames > 0,
+        swing=composition.swung,
         fill=composition.fill,
         echo=composition.echo,
         tone=_tone(samples),
