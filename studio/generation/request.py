@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
@@ -17,6 +16,8 @@ from numpy.typing import NDArray
 
 from studio.audio.clip import AudioClip
 from studio.core.errors import InputError
+from studio.editing.key import parse_key
+from studio.models.prompting import tempo_in
 
 MIN_TEMPO_BPM = 60.0
 MAX_TEMPO_BPM = 200.0
@@ -31,11 +32,6 @@ MIN_TEMPERATURE = 0.01
 MAX_TEMPERATURE = 10.0
 MAX_GUIDANCE = 20.0
 MAX_COUNT = 1_000
-
-_TEMPO_IN_PROMPT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s*bpm\b", re.IGNORECASE)
-_KEY = re.compile(
-    r"(?P<tonic>[A-G](?:#|b|♯|♭)?)(?:\s*(?P<minor>minor|min|m)|\s*(?:major|maj|M))?", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +119,7 @@ class GenerationRequest:
         if len(given) > 1:
             raise InputError(f"Give one length only, not {' and '.join(given)} together.")
         self._check_sampling()
-        return replace(self, key=None if self.key is None else normal_key(self.key))
+        return replace(self, key=None if self.key is None else stored_key(self.key))
 
     def named_tempo_bpm(self) -> float | None:
         """The tempo that the request or else its prompt names; None where neither does.
@@ -133,11 +129,9 @@ class GenerationRequest:
         """
         if self.tempo_bpm is not None:
             return float(self.tempo_bpm)
-        found = _TEMPO_IN_PROMPT.search(self.prompt)
-        if found is None:
-            return None
-        tempo_bpm = float(found.group(1))
-        _check_number("tempo in the prompt", tempo_bpm, MIN_TEMPO_BPM, MAX_TEMPO_BPM, "bpm")
+        tempo_bpm = tempo_in(self.prompt)
+        if tempo_bpm is not None:
+            _check_number("tempo in the prompt", tempo_bpm, MIN_TEMPO_BPM, MAX_TEMPO_BPM, "bpm")
         return tempo_bpm
 
     def _check_sampling(self) -> None:
@@ -169,20 +163,18 @@ class GenerationRequest:
             raise InputError(f"This is not a stored recipe: {error}") from error
 
 
-def normal_key(text: str) -> str:
-    """A key in its short form: "a minor" is "Am", "Bb maj" is "Bb".
+def stored_key(text: str) -> str:
+    """A key in the form that is kept: "a minor" is "Am", "Bb" is "A#".
 
     Raises:
         InputError: `text` names no key.
     """
-    found = _KEY.fullmatch(text.strip()) if isinstance(text, str) else None
-    if found is None:
+    key = parse_key(text) if isinstance(text, str) else None
+    if key is None:
         raise InputError(
-            f"The key {str(text)[:20]!r} is not known; write it as Am, F#m, C or Eb major."
+            f"The key {_short(text)} is not known; write it as Am, F#m, C or Eb major."
         )
-    tonic = found["tonic"].replace("♯", "#").replace("♭", "b")
-    minor = found["minor"] is not None and found["minor"] != "M"
-    return tonic[0].upper() + tonic[1:].lower() + ("m" if minor else "")
+    return key
 
 
 def _check_whole(name: str, value: object, low: int, high: int) -> None:

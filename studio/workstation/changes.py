@@ -41,5 +41,5 @@ class ChangeFanOut:
         for callback in subscribers:
             try:
                 callback(change)
-            except Exception:
+            except Exception:  # noqa: BLE001 # one view's bug must not leave the others stale
                 _LOG.exception("A subscriber failed on %s", change)

@@ -6,18 +6,15 @@ is made nor how rows are written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from studio.core.errors import CancelledError, EngineError, StudioError
+from studio.core.errors import EngineError, StudioError
 from studio.generation.jobs import Job, Listener, Progress
 from studio.generation.request import GenerationRequest, Take
 from studio.generation.worker import GenerationWorker
 from studio.library.library import Library
 from studio.library.records import Change, NewSample, SampleRecord
-
-_MAX_NAME_CHARACTERS = 48
 
 
 class TakeJob:
@@ -129,6 +126,23 @@ class TakeSaver:
 
         tell(Progress(job_id=job_id, state="saving", done_steps=steps, total_steps=steps))
         self.save(take).add_done_callback(stored)
+
+
+def new_sample(take: Take) -> NewSample:
+    """What the library keeps of a take: sound, codes, facts and the whole recipe."""
+    request = take.request
+    return NewSample(
+        clip=take.clip,
+        codes=take.codes,
+        tempo_bpm=take.tempo_bpm,
+        bars=take.bars,
+        key=take.key,
+        prompt=request.prompt,
+        model=request.model,
+        model_hash=take.model_hash,
+        seed=request.seed,
+        recipe_json=request.to_json(),
+    )
 
 
 def _ignore(progress: Progress) -> None:

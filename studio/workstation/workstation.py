@@ -301,5 +301,3 @@ class Workstation:
 
         future.add_done_callback(tell)
         return future
-
-

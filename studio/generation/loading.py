@@ -1,0 +1,43 @@
+"""From a model's name to a model in memory.
+
+Owns the pairing of a backend with the bundle's text template. It knows no network: `models` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.models.backend import MusicBackend
+from studio.models.bundle import open_bundle
+from studio.models.catalog import resolve_model
+from studio.models.prompting import PromptTemplate
+from studio.models.selection import load_backend
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedModel:
+    """A model that is ready to make codes.
+
+    Attributes:
+        backend: The network.
+        template: How tempo, key and words enter the text; None for models that take plain text.
+    """
+
+    backend: MusicBackend
+    template: PromptTemplate | None = None
+
+
+def load_model(
+    name: str, *, backend: str | None = None, precision: str | None = None
+) -> LoadedModel:
+    """Read a model from the catalogue or from a bundle folder.
+
+    Raises:
+        ModelError: It is unknown or broken.
+    """
+    folder = resolve_model(name)
+    prompting = open_bundle(folder).prompting
+    template = None if prompting is None else PromptTemplate.from_dict(prompting)
+    return LoadedModel(
+        backend=load_backend(folder, backend=backend, precision=precision), template=template
+    )
