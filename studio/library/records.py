@@ -123,16 +123,18 @@ class Change:
         ids: Sounds that were added or changed and are in the library.
         removed: Sounds that left it (to the bin, or for good).
         label: What happened, for the undo text; "" when it cannot be undone.
+        everything: Another program wrote, so it is not known which: refresh all.
     """
 
     kind: Literal["samples"] = "samples"
     ids: tuple[int, ...] = ()
     removed: tuple[int, ...] = ()
     label: str = ""
+    everything: bool = False
 
     def __bool__(self) -> bool:
         """Whether anything changed."""
-        return bool(self.ids or self.removed)
+        return bool(self.ids or self.removed or self.everything)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,16 +160,14 @@ class SkippedFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportReport:
-    """What an import did.
+class ImportReport(Change):
+    """What an import did: a `Change` whose `ids` came in, were found again, or left the bin.
 
     Attributes:
-        change: The sounds that came in, were found again, or came back from the bin.
         duplicates: Files whose bytes the library already has, and the sound that has them.
         skipped: Files that are not usable, with the reason.
     """
 
-    change: Change = field(default_factory=Change)
     duplicates: Mapping[Path, int] = field(default_factory=dict)
     skipped: tuple[SkippedFile, ...] = ()
 
