@@ -234,7 +234,7 @@ def _draw(rng: np.random.Generator, genre: str, grid: int, bars: int) -> Composi
         echo=(with_stabs or with_arp) and bool(rng.random() < _ECHO_CHANCE.get(genre, 0.12)),
         gains=(
             float(rng.choice([0.22, 0.27, 0.32])),
-            float(rng.choice([0.4, 0.48, 0.56])),
-            float(rng.choice([0.45, 0.55])),
+            float(rng.choice([0.9, 1.05, 1.25])),
+            float(rng.choice([0.45, 0.6])),
         ),
     )

@@ -82,7 +82,7 @@ def _cymbal(rng: np.random.Generator, fall_seconds: float) -> Sound:
     metal = np.zeros(samples, dtype=np.float32)
     for partial in (13.3, 16.9, 19.7, 24.1, 29.3):
         metal += sine(base_hz * partial, samples, phase=0.1 * partial)
-    return (0.6 * hiss + rng.uniform(0.1, 0.4) * metal) * decay(samples, fall_seconds)
+    return (0.6 * hiss + rng.uniform(0.05, 0.2) * metal) * decay(samples, fall_seconds)
 
 
 def _closed_hat(rng: np.random.Generator) -> Sound:

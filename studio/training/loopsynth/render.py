@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,7 @@ _PAD_GAIN: Final = 0.5
 _DRIVE: Final = 1.05
 _ECHO_GAINS: Final = (0.42, 0.18)
 _ECHO_STEPS: Final = 3
-_DARK_BELOW: Final = 0.035
+_DARK_BELOW: Final = 0.03
 _BRIGHT_ABOVE: Final = 0.16
 
 
@@ -76,15 +76,11 @@ def render_loop(
     """
     composition = draw_composition(seed, split=split, genre=genre, grid=grid, bars=bars)
     period_frames = composition.bars * STEPS_PER_BAR * composition.grid
-    mix = np.zeros(period_frames * FRAME_SAMPLES, dtype=np.float32)
-    onsets: set[int] = set()
-    for event in events_of(composition):
-        _add_circular(mix, event)
-        onsets.add(event.frame)
-    for event in _pad_events(composition):
-        _add_circular(mix, event)
+    attacks = list(events_of(composition))
+    mix = mix_circular([*attacks, *_pad_events(composition)], period_frames)
     samples = soft_clip(mix * np.float32(_DRIVE))
-    labels = _label(seed, composition, samples, tuple(sorted(onsets)))
+    onsets = tuple(sorted({event.frame for event in attacks}))
+    labels = _label(seed, composition, samples, onsets)
     return SynthLoop(samples=samples, labels=labels)
 
 
@@ -140,14 +136,18 @@ def _pad_events(composition: Composition) -> Iterator[Event]:
         yield Event(frame=bar * bar_frames, sound=sound, gain=_PAD_GAIN)
 
 
-def _add_circular(mix: Sound, event: Event) -> None:
-    place = event.frame * FRAME_SAMPLES
-    sound = event.sound
-    while len(sound):
-        count = min(len(sound), len(mix) - place)
-        mix[place : place + count] += np.float32(event.gain) * sound[:count]
-        sound = sound[count:]
-        place = 0
+def mix_circular(events: Iterable[Event], period_frames: int) -> Sound:
+    """The sum of events on a circle, ``[period_frames * FRAME_SAMPLES]``; tails wrap round."""
+    mix = np.zeros(period_frames * FRAME_SAMPLES, dtype=np.float32)
+    for event in events:
+        place = event.frame * FRAME_SAMPLES
+        sound = event.sound
+        while len(sound):
+            count = min(len(sound), len(mix) - place)
+            mix[place : place + count] += np.float32(event.gain) * sound[:count]
+            sound = sound[count:]
+            place = 0
+    return mix
 
 
 def treble_balance(samples: Sound) -> float:
