@@ -1,1 +1,31 @@
-"""Seedcrate: loops from MusicGen-family models, on your own machine."""
+"""Seedcrate: loops from MusicGen-family models, on your own machine.
+
+The stable Python face; importing it loads nothing until a name is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.audio.clip import AudioClip
+    from studio.generation.musicgen import MusicGen, generate_audio, save_audio
+
+__all__ = ["AudioClip", "MusicGen", "generate_audio", "save_audio"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for (PEP 562)."""
+    if name == "AudioClip":
+        from studio.audio.clip import AudioClip
+
+        return AudioClip
+    if name in __all__:
+        from studio.generation import musicgen
+
+        return getattr(musicgen, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,7 @@ It starts no thread and no process, writes no file, and keeps one model in memor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -85,12 +85,36 @@ class Engine:
             CancelledError: `cancelled` said so; nothing is kept.
             EngineError: There is not enough memory.
         """
+        chunks = self.stream(request, cancelled)
+        while True:
+            try:
+                chunk = next(chunks)
+            except StopIteration as end:
+                take: Take = end.value
+                return take
+            if on_chunk is not None:
+                on_chunk(chunk)
+
+    def stream(
+        self, request: GenerationRequest, cancelled: Callable[[], bool] = never
+    ) -> Generator[Chunk, None, Take]:
+        """Make one take and yield its sound meanwhile; to cancel, stop iterating.
+
+        Yields:
+            Chunks as `generate` gives them to `on_chunk`.
+
+        Returns:
+            The take.
+
+        Raises:
+            StudioError: As `generate`.
+        """
         started = time.perf_counter()
         request = request.checked()
         try:
             model = self._loaded(request.model)
             plan = plan_render(request, model.backend.info, model.template)
-            codes, samples = self._render(model, plan, on_chunk, cancelled)
+            codes, samples = yield from self._render(model, plan, cancelled)
         except MemoryError as error:
             raise EngineError(
                 "There is not enough memory for this take; ask for a shorter one, or close "
@@ -170,12 +194,8 @@ class Engine:
         return self._model
 
     def _render(
-        self,
-        model: LoadedModel,
-        plan: RenderPlan,
-        on_chunk: Callable[[Chunk], None] | None,
-        cancelled: Callable[[], bool],
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        self, model: LoadedModel, plan: RenderPlan, cancelled: Callable[[], bool]
+    ) -> Generator[Chunk, None, tuple[NDArray[np.int64], NDArray[np.float32]]]:
         info = model.backend.info
         stream = TakeStream(
             model.backend.decoder_stream(),
@@ -186,25 +206,22 @@ class Engine:
             seam_frames=plan.seam_frames,
         )
 
-        def tell(samples: NDArray[np.float32], done_steps: int) -> None:
-            if on_chunk is not None:
-                on_chunk(
-                    Chunk(
-                        start_frame=stream.told_frames - samples.shape[1],
-                        samples=samples,
-                        done_steps=done_steps,
-                        total_steps=plan.codec_frames,
-                    )
-                )
+        def chunk(samples: NDArray[np.float32], done_steps: int) -> Chunk:
+            return Chunk(
+                start_frame=stream.told_frames - samples.shape[1],
+                samples=samples,
+                done_steps=done_steps,
+                total_steps=plan.codec_frames,
+            )
 
         frames: list[NDArray[np.int64]] = []
         for frame in self._frames(model, plan, cancelled):
             frames.append(frame)
             new = stream.push(frame)
             if new is not None:
-                tell(new, len(frames))
+                yield chunk(new, len(frames))
         last, whole = stream.finish()
-        tell(last, len(frames))
+        yield chunk(last, len(frames))
         return np.stack(frames, axis=1), whole
 
     def _frames(

@@ -7,7 +7,7 @@ prints nothing. The window and the command line are thin faces over it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from studio.generation.jobs import JobView, Listener
 from studio.generation.request import GenerationRequest, Take
 from studio.generation.worker import GenerationWorker
 from studio.library.library import Library
-from studio.library.records import Change, CheckReport, SampleRecord
+from studio.library.records import Change, CheckReport, ImportReport, SampleRecord
 from studio.models.catalog import KnownModel, known_models
 from studio.playback.player import Player
 from studio.workstation.changes import ChangeFanOut
@@ -192,6 +192,18 @@ class Workstation:
         """
         return self._library.get(sample_id)
 
+    def search_ids(self, query: str = "", *, order: str = "newest") -> list[int]:
+        """The ids of everything that fits, in order; cheap enough for a table of all rows.
+
+        Raises:
+            InputError: The query cannot be understood.
+        """
+        return self._library.search_ids(query, order=order)
+
+    def get_many(self, ids: Sequence[int]) -> list[SampleRecord]:
+        """The samples with these ids, in this order; those that are gone are left out."""
+        return self._library.get_many(ids)
+
     def path(self, record: SampleRecord) -> Path:
         """Where the sample's WAV is."""
         return self._library.path(record)
@@ -214,13 +226,34 @@ class Workstation:
             return None
         return GenerationRequest.from_json(record.recipe_json)
 
-    def import_files(self, files: Sequence[Path]) -> Future[Change]:
-        """Copy WAV, FLAC, ... into the library; the future names what could not be read."""
-        return self._publish(self._library.import_files(list(files)))
+    def import_files(
+        self,
+        files: Iterable[Path],
+        *,
+        progress: Callable[[int, int, Path], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Future[ImportReport]:
+        """Take files and whole folders into the library where they lie.
+
+        Args:
+            files: WAV, FLAC, AIFF, MP3, ... and folders of them.
+            progress: Told (done, total, file) on the import's thread.
+            cancelled: Asked before each file; what came in until then stays.
+
+        Returns:
+            What came in, what was there already, and what could not be read and why.
+        """
+        future = self._library.import_files(files, progress=progress, cancelled=cancelled)
+        future.add_done_callback(self._tell_imported)
+        return future
 
     def all_tags(self) -> list[str]:
         """Every tag in use, sorted."""
         return self._library.all_tags()
+
+    def tag_counts(self) -> dict[str, int]:
+        """Every tag in use and on how many samples, sorted by tag."""
+        return self._library.tag_counts()
 
     def set_tags(self, ids: Sequence[int], tags: Sequence[str]) -> Future[Change]:
         """Give the samples exactly these tags."""
@@ -242,6 +275,10 @@ class Workstation:
         """Rate the samples, 1 to 5; 0 clears."""
         return self._publish(self._library.set_rating(ids, rating))
 
+    def rename(self, sample_id: int, name: str) -> Future[Change]:
+        """Give a sample another name; its file keeps its own."""
+        return self._publish(self._library.rename(sample_id, name))
+
     def delete(self, ids: Sequence[int]) -> Future[Change]:
         """Move the samples to the bin, where they stay for 30 days."""
         return self._publish(self._library.delete(ids))
@@ -250,9 +287,31 @@ class Workstation:
         """Bring samples back from the bin."""
         return self._publish(self._library.restore(ids))
 
-    def check_library(self) -> CheckReport:
-        """Compare database and files."""
-        return self._library.check()
+    def undo(self) -> Future[Change]:
+        """Take the newest edit (tags, rating, name, delete) back; an empty Change for none."""
+        return self._publish(self._library.undo())
+
+    def redo(self) -> Future[Change]:
+        """Do again what `undo` took back last; an empty Change for none."""
+        return self._publish(self._library.redo())
+
+    @property
+    def undo_label(self) -> str:
+        """What `undo` would take back, such as "Rate 3 sounds"; "" for nothing."""
+        return self._library.undo_label
+
+    @property
+    def redo_label(self) -> str:
+        """What `redo` would do again; "" for nothing."""
+        return self._library.redo_label
+
+    def check_library(self, *, deep: bool = False) -> CheckReport:
+        """Compare database and files.
+
+        Args:
+            deep: Also read every file and compare its hash.
+        """
+        return self._library.check(deep=deep)
 
     # --- files for a DAW -----------------------------------------------------------------------
 
@@ -294,9 +353,13 @@ class Workstation:
         self._worker.close()
         self._library.close()
 
+    def _tell_imported(self, done: Future[ImportReport]) -> None:
+        if done.exception() is None and done.result().change:
+            self._changes.publish(done.result().change)
+
     def _publish(self, future: Future[Change]) -> Future[Change]:
         def tell(done: Future[Change]) -> None:
-            if not done.cancelled() and done.exception() is None:
+            if done.exception() is None and done.result():
                 self._changes.publish(done.result())
 
         future.add_done_callback(tell)

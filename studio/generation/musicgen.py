@@ -1,0 +1,338 @@
+"""The Python face: `from studio import MusicGen, generate_audio, save_audio`.
+
+Owns the signatures that other people's scripts use. It adds no behaviour to the engine, which
+runs in the calling process.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self, SupportsIndex, TypedDict, Unpack, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from studio.audio.clip import AudioClip
+from studio.core.errors import InputError
+from studio.generation.engine import Engine
+from studio.generation.engine_child import limit_threads
+from studio.generation.loading import load_model
+from studio.generation.request import Chunk, GenerationRequest, Take
+
+_FREE_SEEDS = 2**31
+
+
+class Options(TypedDict, total=False):
+    """What may be said about a take besides its description.
+
+    Give one length at most: `max_steps`, `duration_seconds`, or `bars`. Without any, a known
+    tempo gives a loop of two bars.
+
+    Attributes:
+        max_steps: Length in codec frames, 50 a second.
+        duration_seconds: Length in seconds.
+        bars: Length of an exact loop in bars of 4/4; needs a tempo here or in the description.
+        bpm: Tempo, 60 to 200.
+        key: Key such as "Am", "F#m", "C".
+        seed: The same seed gives the same take; None draws a new one. A sequence gives one take
+            for each seed.
+        count: Takes for each description, under the seeds S, S+1, ...
+        top_k: Draw from the k likeliest codes; 1 is greedy, 0 takes all.
+        top_p: Draw from this much probability; overrides `top_k` when above 0.
+        temperature: Divides the logits.
+        guidance: Weight of the description; 1 is unguided.
+        callback: Given each `Chunk` of sound as soon as it is final.
+    """
+
+    max_steps: int | None
+    duration_seconds: float | None
+    bars: int | None
+    bpm: float | None
+    key: str | None
+    seed: int | Sequence[int] | None
+    count: int
+    top_k: int | None
+    top_p: float | None
+    temperature: float | None
+    guidance: float | None
+    callback: Callable[[Chunk], None] | None
+
+
+class MusicGen:
+    """A model in memory. Made by `from_pretrained`.
+
+    Letters in shapes: B sounds, K codebooks, T codec frames, S steps of the delayed grid, V codes
+    in a codebook, C channels, N sample frames.
+    """
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self._name = name
+        self._engine = engine
+        self._info = engine.info(name)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str] = "house",
+        *,
+        backend: str | None = None,
+        precision: str | None = None,
+    ) -> Self:
+        """Load a model.
+
+        Args:
+            name: "house" (embedded), another name of the catalogue, or a bundle folder.
+            backend: What computes; None picks the best one here.
+            precision: Number format of the weights; None picks the best one here.
+
+        Raises:
+            ModelError: It is unknown or broken.
+        """
+        limit_threads()
+        load = functools.partial(load_model, backend=backend, precision=precision)
+        return cls(os.fspath(name), Engine(load))
+
+    @property
+    def name(self) -> str:
+        """As it was asked for."""
+        return self._name
+
+    @property
+    def sampling_rate(self) -> int:
+        """Sample frames a second, in Hz."""
+        return self._info.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return self._info.channels
+
+    @property
+    def codebooks(self) -> int:
+        """K."""
+        return self._info.codebooks
+
+    @property
+    def codebook_size(self) -> int:
+        """V; as a token it is the filler of the delayed grid."""
+        return self._info.codebook_size
+
+    @property
+    def frame_rate(self) -> float:
+        """Codec frames a second."""
+        return self._info.frame_rate
+
+    @overload
+    def generate(self, descriptions: str, **options: Unpack[Options]) -> NDArray[np.float32]: ...
+
+    @overload
+    def generate(
+        self, descriptions: Sequence[str], **options: Unpack[Options]
+    ) -> list[NDArray[np.float32]]: ...
+
+    def generate(
+        self, descriptions: str | Sequence[str], **options: Unpack[Options]
+    ) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+        """Make sound.
+
+        Args:
+            descriptions: One prompt or several.
+            **options: See `Options`.
+
+        Returns:
+            float32 [C, N] for one prompt and one seed; otherwise a list of them: for each prompt
+            each of its seeds.
+
+        Raises:
+            StudioError: See `Engine.generate`.
+        """
+        sounds = [take.clip.samples for take in self.takes(descriptions, **options)]
+        several = not isinstance(descriptions, str) or len(sounds) > 1
+        return sounds if several else sounds[0]
+
+    def takes(self, descriptions: str | Sequence[str], **options: Unpack[Options]) -> list[Take]:
+        """As `generate`, with each take's codes, seed and whole recipe.
+
+        Raises:
+            StudioError: See `Engine.generate`.
+        """
+        callback = options.get("callback")
+        requests = self._requests(descriptions, options)
+        return [self._engine.generate(request, callback) for request in requests]
+
+    def stream(self, description: str, **options: Unpack[Options]) -> Iterator[NDArray[np.float32]]:
+        """Make one sound and give its parts as soon as they are final; to cancel, stop iterating.
+
+        Joined they are what `generate` returns, except that a loop's first 10 ms are not yet
+        blended with its end.
+
+        Yields:
+            float32 [C, n].
+
+        Raises:
+            StudioError: See `Engine.generate`.
+        """
+        requests = self._requests(description, options)
+        if len(requests) != 1:
+            raise InputError("A stream is one take; give one description and one seed.")
+        callback = options.get("callback")
+        return self._parts(requests[0], callback)
+
+    def codes(
+        self, descriptions: str | Sequence[str], **options: Unpack[Options]
+    ) -> NDArray[np.int64]:
+        """The undelayed codec tokens alone, int64 [B, K, T], without making sound.
+
+        A loop's codes reach a little past its end: its seam is made of that.
+
+        Raises:
+            InputError: The takes differ in length.
+        """
+        requests = self._requests(descriptions, options)
+        codes = [self._engine.codes(request) for request in requests]
+        if len({each.shape for each in codes}) > 1:
+            raise InputError("The takes differ in length; give max_steps to get codes of them all.")
+        return np.stack(codes)
+
+    def encode(self, audio: ArrayLike) -> NDArray[np.int64]:
+        """Sound [B, C, N], [C, N] or [N] at `sampling_rate` to codec tokens [B, K, T].
+
+        Raises:
+            InputError: The sound does not fit the model.
+        """
+        samples = np.asarray(audio, dtype=np.float32)
+        if not 1 <= samples.ndim <= 3:
+            raise InputError(f"The sound must be [batch, channels, frames], not {samples.shape}.")
+        while samples.ndim < 3:
+            samples = samples[None]
+        return self._engine.encode(self._name, samples)
+
+    def decode(self, codes: ArrayLike) -> NDArray[np.float32]:
+        """Codec tokens to sound: [B, K, T] to [B, C, N], [K, T] to [C, N].
+
+        Raises:
+            InputError: The codes do not fit the model.
+        """
+        tokens = np.asarray(codes)
+        if tokens.ndim == 2:
+            return self._engine.decode(self._name, tokens[None])[0]
+        return self._engine.decode(self._name, tokens)
+
+    def logits(
+        self, tokens: ArrayLike, descriptions: str | Sequence[str] | None = None
+    ) -> NDArray[np.float32]:
+        """What the network thinks of a delayed grid, for parity checks.
+
+        Args:
+            tokens: int [B, K, S], fillers included.
+            descriptions: One for each row, or one for all; None or "" is the null condition.
+
+        Returns:
+            The conditional stream's float32 [B, K, S, V].
+
+        Raises:
+            InputError: Tokens or descriptions do not fit.
+        """
+        grid = np.asarray(tokens)
+        texts = [descriptions] * len(grid) if isinstance(descriptions, str) else descriptions
+        return self._engine.logits(self._name, grid, texts)
+
+    def _requests(
+        self, descriptions: str | Sequence[str], options: Options
+    ) -> list[GenerationRequest]:
+        unknown = sorted(set(options) - set(Options.__annotations__))
+        if unknown:
+            raise TypeError(f"unknown option {unknown[0]!r}")
+        prompts = [descriptions] if isinstance(descriptions, str) else list(descriptions)
+        if not prompts:
+            raise InputError("There is no description; give one, or an empty text.")
+        seed = options.get("seed")
+        count = options.get("count", 1)
+        if seed is None:
+            seed = secrets.randbelow(_FREE_SEEDS)
+        if isinstance(seed, Sequence) and count != 1:
+            raise InputError("Give a list of seeds or a count, not both.")
+        requests = []
+        for prompt in prompts:
+            request = GenerationRequest(
+                prompt=prompt,
+                model=self._name,
+                tempo_bpm=_real(options.get("bpm")),
+                bars=_whole(options.get("bars")),
+                key=options.get("key"),
+                duration_seconds=_real(options.get("duration_seconds")),
+                max_steps=_whole(options.get("max_steps")),
+                top_k=_whole(options.get("top_k")),
+                top_p=_real(options.get("top_p")),
+                temperature=_real(options.get("temperature")),
+                guidance=_real(options.get("guidance")),
+            )
+            if isinstance(seed, Sequence):
+                requests += [request.with_seed(_whole(each)).checked() for each in seed]
+            else:
+                requests += request.with_seed(_whole(seed)).seeds(count)
+        return requests
+
+    def _parts(
+        self, request: GenerationRequest, callback: Callable[[Chunk], None] | None
+    ) -> Iterator[NDArray[np.float32]]:
+        for chunk in self._engine.stream(request):
+            if callback is not None:
+                callback(chunk)
+            if chunk.samples.shape[1]:
+                yield chunk.samples
+
+
+def generate_audio(
+    description: str, *, model: str | os.PathLike[str] = "house", **options: Unpack[Options]
+) -> AudioClip:
+    """Make one sound with a model that stays in memory for the next call.
+
+    Args:
+        description: The prompt.
+        model: Name or bundle folder.
+        **options: See `Options`.
+
+    Returns:
+        The sound; `clip.save("intro.wav")` writes it.
+
+    Raises:
+        StudioError: See `Engine.generate`.
+    """
+    takes = _shared(os.fspath(model)).takes(description, **options)
+    if len(takes) != 1:
+        raise InputError("generate_audio makes one take; use MusicGen.generate for several.")
+    return takes[0].clip
+
+
+def save_audio(
+    path: str | os.PathLike[str], audio: ArrayLike, sampling_rate: SupportsIndex
+) -> None:
+    """Write sound [channels, frames] or [frames] as a 24-bit WAV file, whole or not at all.
+
+    Raises:
+        InputError: It is no sound.
+        StorageError: The file cannot be written.
+    """
+    samples = np.asarray(audio, dtype=np.float32)
+    if samples.ndim not in (1, 2) or not samples.size:
+        raise InputError(f"The sound must be [channels, frames], not {list(samples.shape)}.")
+    AudioClip(samples=samples, sample_rate=operator.index(sampling_rate)).save(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _shared(name: str) -> MusicGen:
+    return MusicGen.from_pretrained(name)
+
+
+def _real(value: Any) -> Any:
+    """Numbers of numpy as Python's own; anything else as it is, for the request to refuse."""
+    return float(value) if isinstance(value, np.floating | np.integer) else value
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, np.integer) else value
