@@ -21,6 +21,7 @@ from studio.core.errors import DeviceError
 
 _STALL_SECONDS = 5.0
 _LIST_KEPT_SECONDS = 5.0
+_ASK_SECONDS = 0.25
 # Sound servers swallow a few milliseconds while a stream joins their mix.
 _LEAD_IN_SECONDS = 0.03
 _MISSING_LIBRARY = (
@@ -90,27 +91,36 @@ class OutputDevice:
         self.restarts = 0
         self._action: Any = None
         self._underflows_of_past_actions = 0
-        capacity = 1 << max(10, int(2 * ahead_seconds * self.sample_rate).bit_length())
+        capacity = 1 << max(
+            10, int(2 * (ahead_seconds + latency_seconds) * self.sample_rate).bit_length()
+        )
         self.asked_rate = sample_rate
         self._ring = rtmixer.RingBuffer(4 * self.channels, capacity)
         self._progress = (0, time.monotonic())
+        self._asked_at = -math.inf
+        self._stopped = False
         lead_in = round(_LEAD_IN_SECONDS * self.sample_rate)
         self.write(np.zeros((lead_in, self.channels), np.float32), continuing=False)
 
     @property
     def queued(self) -> int:
         """Frames in the ring that the device has not taken yet."""
-        return int(self._ring.read_available)
+        return _available(self._ring)
 
     @property
     def room(self) -> int:
         """Frames that fit in the ring."""
-        return int(self._ring.write_available)
+        return len(self._ring) - self.queued
 
     @property
     def consumed(self) -> int:
         """Frames the device has really taken."""
         return self.written - self.queued
+
+    @property
+    def heard(self) -> int:
+        """Frames that have left the device's own buffer too."""
+        return self.consumed - round(self.latency_seconds * self.sample_rate)
 
     @property
     def underruns(self) -> int:
@@ -130,7 +140,7 @@ class OutputDevice:
             return
         self._ring.write(np.ascontiguousarray(block, np.float32))
         self.written += len(block)
-        if self._action is not None and self._action not in self._mixer.actions:
+        if self._action is not None and self._has_ended(self._action):
             self._underflows_of_past_actions += int(self._action.stats.output_underflows)
             self._action = None
             self.restarts += continuing
@@ -140,9 +150,13 @@ class OutputDevice:
     def is_lost(self) -> bool:
         """The stream has ended by itself, or has taken nothing of what is queued for seconds."""
         now = time.monotonic()
-        if self.consumed != self._progress[0] or not self.queued:
-            self._progress = (self.consumed, now)
-        return not self._mixer.active or now - self._progress[1] > _STALL_SECONDS
+        consumed = self.consumed
+        if consumed != self._progress[0] or consumed == self.written:
+            self._progress = (consumed, now)
+        if now - self._asked_at > _ASK_SECONDS:
+            self._asked_at = now
+            self._stopped = not self._mixer.active
+        return self._stopped or now - self._progress[1] > _STALL_SECONDS
 
     def close(self) -> None:
         """Give the device back at once; queued frames are dropped."""
@@ -151,6 +165,10 @@ class OutputDevice:
             self._mixer.abort(ignore_errors=True)
             self._mixer.close(ignore_errors=True)
             _open_streams -= 1
+
+    def _has_ended(self, action: Any) -> bool:
+        """The callback found the ring dry; it says so in its queue of results."""
+        return _available(self._mixer._result_q) > 0 and action not in self._mixer.actions
 
     def _open(
         self,
@@ -184,6 +202,16 @@ class OutputDevice:
             f'The sound card "{self.name}" refused to play ({_reason(refusals[-1])}): close the '
             "program that holds it or choose another output, then press play again."
         ) from refusals[-1]
+
+
+def _available(ring: Any) -> int:
+    """Elements that wait in a ring.
+
+    The same as its `read_available`, but read from its fields: a call into C lets go of the
+    interpreter lock, and a busy window would then make the feeder wait for it again and again.
+    """
+    fields = ring._ptr
+    return int((fields.writeIndex - fields.readIndex) & fields.bigMask)
 
 
 def _libraries() -> tuple[Any, Any]:

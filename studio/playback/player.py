@@ -21,8 +21,9 @@ from studio.playback.device import OutputDevice
 from studio.playback.mixer import Mix, Segment, Voice, gain_from_db
 from studio.playback.sources import ClipSource, GrowingSource
 
-AHEAD_SECONDS = 0.12
-LATENCY_SECONDS = 0.06
+AHEAD_SECONDS = 0.15
+# PulseAudio converting rates was measured to lose frames with buffers of 0.05 to 0.08 s.
+LATENCY_SECONDS = 0.1
 _TICK_SECONDS = 0.01
 _IDLE_SECONDS = 30.0
 _LOST = (
@@ -99,6 +100,7 @@ class Player:
         self._segments: list[Segment] = []
         self._end_frame = 0
         self._gapless = False
+        self._silence_owed = 0
         self._underruns_of_past_devices = 0
         self._idle_since = time.monotonic()
         self._closed = False
@@ -186,11 +188,11 @@ class Player:
         with self._state:
             if self._mix.current is not None:
                 return True
-            return self._device is not None and self._device.consumed < self._end_frame
+            return self._device is not None and self._device.heard < self._end_frame
 
     @property
     def position_frame(self) -> int | None:
-        """Frame of the sound that the device takes now, in its own rate; None when silent."""
+        """Frame of the sound that leaves the device now, in its own rate; None when silent."""
         with self._state:
             segment, offset = self._segment_now()
             if segment is None:
@@ -247,6 +249,7 @@ class Player:
             self._mix.set_gain(self._gain, at_once=True)
             self._end_frame = 0
             self._gapless = False
+            self._silence_owed = 0
             self._idle_since = time.monotonic()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._feed, name="playback", daemon=True)
@@ -322,16 +325,16 @@ class Player:
             return replaced
 
     def _segment_now(self) -> tuple[Segment | None, int]:
-        """The segment the device is in, and how far."""
+        """The segment that is heard, and how far into it."""
         device = self._device
         if device is None or not self._segments:
             return None, 0
-        consumed = device.consumed
-        if self._mix.current is None and consumed >= self._end_frame:
+        heard = device.heard
+        if self._mix.current is None and heard >= self._end_frame:
             return None, 0
-        index = bisect.bisect_right(self._segments, consumed, key=lambda s: s.output_frame) - 1
+        index = bisect.bisect_right(self._segments, heard, key=lambda s: s.output_frame) - 1
         segment = self._segments[max(0, index)]
-        return segment, min(max(0, consumed - segment.output_frame), segment.frames)
+        return segment, min(max(0, heard - segment.output_frame), segment.frames)
 
     def _feed(self) -> None:
         """The feeder thread: keep the ring `ahead_seconds` full, close what is not needed."""
@@ -356,39 +359,55 @@ class Player:
 
     def _fill(self, device: OutputDevice) -> None:
         ahead = int(self._ahead_seconds * device.sample_rate)
+        filling = int(device.latency_seconds * device.sample_rate)
+        if device.consumed < 2 * filling:
+            ahead += filling  # A fresh device takes its whole buffer at once.
         wanted = ahead - device.queued
-        if wanted <= 0 or not self._mix.sounding:
+        if wanted <= 0:
             return
-        running_low = device.queued < ahead // 3
         current = self._mix.current
         block, segments = self._mix.render(
-            wanted, output_frame=device.written, to_the_end=running_low and self._gapless
+            wanted,
+            output_frame=device.written,
+            to_the_end=self._gapless and device.queued < ahead // 3,
         )
+        if len(block) == 0:
+            self._play_out(device)
+            return
         device.write(block, continuing=self._gapless)
         self._gapless = current is not None and not current.waiting and not current.ended
+        self._silence_owed = filling
         if segments:
             self._end_frame = segments[-1].output_frame + segments[-1].frames
             self._segments.extend(segments)
-            heard = device.consumed - device.sample_rate
-            keep = bisect.bisect_left(self._segments, heard, key=lambda s: s.output_frame)
+            past = device.consumed - 2 * device.sample_rate
+            keep = bisect.bisect_left(self._segments, past, key=lambda s: s.output_frame)
             del self._segments[: min(keep, len(self._segments) - 1)]
+
+    def _play_out(self, device: OutputDevice) -> None:
+        """Push the last frames out of the device's own buffer with silence, a little at a time."""
+        piece = int(2 * _TICK_SECONDS * device.sample_rate)
+        if self._silence_owed > 0 and device.queued < piece:
+            device.write(np.zeros((piece, device.channels), np.float32), continuing=False)
+            self._silence_owed -= piece
 
     def _rest(self, device: OutputDevice) -> None:
         """Wait until there is something to do; give an idle device back."""
         now = time.monotonic()
-        if self._mix.sounding or device.queued or self._leaving:
+        if self._mix.sounding or device.queued or self._silence_owed > 0 or self._leaving:
             self._idle_since = now
             self._state.wait(_TICK_SECONDS)
         elif now - self._idle_since > _IDLE_SECONDS:
             self._let_go(drain=False)
-        else:
+        elif not self._closed:
             self._state.wait(_IDLE_SECONDS)
 
     def _is_silent(self) -> bool:
         device = self._device
         if device is None:
             return not self._leaving
-        return not self._mix.sounding and not device.queued and not self._leaving
+        quiet = not self._mix.sounding and not device.queued and self._silence_owed <= 0
+        return quiet and not self._leaving
 
     def _close_drained(self) -> None:
         now = time.monotonic()

@@ -63,23 +63,24 @@ class NullSoundCard:
     def start(self) -> None:
         """Switch the card on and begin to record."""
         environment = {**os.environ, **self.environment, "HOME": str(self._folder)}
-        sink = (
-            f"module-null-sink sink_name=studio format=float32le rate={self._sample_rate} "
-            "channels=2"
-        )
-        protocol = (
-            f"module-native-protocol-unix socket={self._folder / 'native'} auth-anonymous=1"
-        )
+        sink = "module-null-sink sink_name=studio format=float32le channels=2"
+        protocol = "module-native-protocol-unix auth-anonymous=1"
+        daemon = [
+            *("pulseaudio", "-n", "--daemonize=no", "--system=false", "--use-pid-file=no"),
+            *("--exit-idle-time=-1", "--disable-shm=true", "--high-priority=true"),
+            *("-L", f"{sink} rate={self._sample_rate}"),
+            *("-L", f"{protocol} socket={self._folder / 'native'}"),
+        ]
+        recorder = [
+            *("parec", "-d", "studio.monitor", "--format=float32le", "--channels=2"),
+            *(f"--rate={self._sample_rate}", "--latency-msec=20"),
+        ]
         with (self._folder / "pulseaudio.log").open("ab") as log:
-            self._daemon = subprocess.Popen(
-                ["pulseaudio", "-n", "--daemonize=no", "--system=false", "--use-pid-file=no"]
-                + ["--exit-idle-time=-1", "--disable-shm=true", "-L", sink, "-L", protocol],
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+            self._daemon = subprocess.Popen(daemon, env=environment, stdout=log, stderr=log)
             deadline = time.monotonic() + 20
-            while subprocess.run(["pactl", "info"], env=environment, capture_output=True).returncode:
+            while subprocess.run(
+                ["pactl", "info"], env=environment, capture_output=True
+            ).returncode:
                 if time.monotonic() > deadline or self._daemon.poll() is not None:
                     text = (self._folder / "pulseaudio.log").read_text(errors="replace")
                     raise RuntimeError(f"PulseAudio did not start:\n{text}")
@@ -87,13 +88,7 @@ class NullSoundCard:
             # A listener with a short buffer also makes the sink take sound steadily: alone, it
             # would take two seconds at a time.
             with self._raw.open("ab") as raw:
-                self._recorder = subprocess.Popen(
-                    ["parec", "-d", "studio.monitor", "--format=float32le", "--channels=2"]
-                    + [f"--rate={self._sample_rate}", "--latency-msec=20"],
-                    env=environment,
-                    stdout=raw,
-                    stderr=log,
-                )
+                self._recorder = subprocess.Popen(recorder, env=environment, stdout=raw, stderr=log)
         before = self.recorded_frames
         while self.recorded_frames == before:
             if time.monotonic() > deadline:
@@ -123,7 +118,9 @@ class NullSoundCard:
         whole = np.frombuffer(data[: len(data) // 8 * 8], np.float32).reshape(-1, 2)
         return whole[since_frame:]
 
-    def wait_for_silence(self, since_frame: int = 0, *, seconds: float = 0.3) -> NDArray[np.float32]:
+    def wait_for_silence(
+        self, since_frame: int = 0, *, seconds: float = 0.3
+    ) -> NDArray[np.float32]:
         """The recording once something was heard and then nothing for `seconds`."""
         quiet = int(seconds * self._sample_rate)
         deadline = time.monotonic() + 60

