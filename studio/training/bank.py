@@ -78,7 +78,9 @@ def render_bank(folder: Path, seeds: Iterable[int], *, split: Split, workers: in
     every = list(seeds)
     parts = [every[i : i + _RENDERED_AT_ONCE] for i in range(0, len(every), _RENDERED_AT_ONCE)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        rendered = [item for part in pool.map(_render, parts, [split] * len(parts)) for item in part]
+        rendered = [
+            item for part in pool.map(_render, parts, [split] * len(parts)) for item in part
+        ]
     offsets = np.cumsum([0] + [len(samples) for samples, _ in rendered]).astype(np.int64)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "samples.npy", np.concatenate([samples for samples, _ in rendered]))

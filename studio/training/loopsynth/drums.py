@@ -176,7 +176,7 @@ def kit_sounds(kit: int) -> Mapping[str, Sound]:
         sound = _with_character(sound / np.max(np.abs(sound)), character, rng)
         quieter = 0.78 if character == "heavy" else 1.0
         sound = sound / np.max(np.abs(sound)) * level * quieter * rng.uniform(0.9, 1.05)
-        hits[voice] = fade_edges(sound, 0.0003, 0.006)
+        hits[voice] = fade_edges(sound, 0.0003, min(0.03, len(sound) / SAMPLE_RATE / 4))
         hits[voice].flags.writeable = False
     return MappingProxyType(hits)
 

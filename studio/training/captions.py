@@ -1,0 +1,80 @@
+"""Captions as token ids.
+
+Owns the word-level tokenizer of a template-trained model and the choice of captions for a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from torch import Tensor
+
+from studio.models.prompting import PromptTemplate
+from studio.training.loopsynth import LoopLabels, caption
+
+PADDING, UNKNOWN = "<pad>", "<unk>"
+_CAPTIONS_A_LOOP = 6
+_GENRE_LEFT_OUT = 0.08
+
+
+def build_tokenizer(template: PromptTemplate) -> Tokenizer:
+    """One id for each token of the template, after padding (0) and unknown (1)."""
+    tokens = [PADDING, UNKNOWN, *template.vocabulary()]
+    model = WordLevel({token: i for i, token in enumerate(tokens)}, unk_token=UNKNOWN)
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    return tokenizer
+
+
+def caption_words(
+    labels: LoopLabels, template: PromptTemplate, rng: np.random.Generator
+) -> list[str]:
+    """A truthful random caption; now and then without its genre, as people type them too."""
+    words = caption(labels, rng).split()
+    if words[0] in template.genres and rng.random() < _GENRE_LEFT_OUT:
+        words = words[1:]
+    return words
+
+
+class CaptionBook:
+    """Several captions for each loop, as padded ids."""
+
+    def __init__(
+        self, labels: Sequence[LoopLabels], template: PromptTemplate, seed: int = 0
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        ids = {token: i for i, token in enumerate([PADDING, UNKNOWN, *template.vocabulary()])}
+        rows = [
+            [
+                ids.get(token, 1)
+                for token in template.text(
+                    caption_words(one, template, rng), grid=one.grid, period_bars=one.bars
+                ).split()
+            ]
+            for one in labels
+            for _ in range(_CAPTIONS_A_LOOP)
+        ]
+        longest = max(len(row) for row in rows)
+        self._ids = np.zeros((len(labels), _CAPTIONS_A_LOOP, longest), dtype=np.int64)
+        for place, row in enumerate(rows):
+            self._ids[place // _CAPTIONS_A_LOOP, place % _CAPTIONS_A_LOOP, : len(row)] = row
+
+    def random(self, indices: Sequence[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Ids int64 [B, L] and mask bool [B, L] of one caption for each of `indices`."""
+        which = rng.integers(_CAPTIONS_A_LOOP, size=len(indices))
+        return _trim(torch.from_numpy(self._ids[np.asarray(indices), which]))
+
+    def first(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The same, always the first caption."""
+        return _trim(torch.from_numpy(self._ids[np.asarray(indices), 0]))
+
+
+def _trim(ids: Tensor) -> tuple[Tensor, Tensor]:
+    longest = int((ids > 0).sum(1).max())
+    ids = ids[:, :longest]
+    return ids, ids > 0

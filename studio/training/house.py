@@ -1,0 +1,218 @@
+"""The one recorded command that makes the embedded model.
+
+Owns the order of the stages and the folder they leave their results in: loops, codec, codes,
+sharper decoder, language model, bundle. A stage whose result is there is not run again, so a
+run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from studio.core.errors import TrainingError
+from studio.models.prompting import PromptTemplate
+from studio.models.torch_backend.codec import EncodecModel
+from studio.training.adversarial import AdversarialRecipe, sharpen_decoder
+from studio.training.bank import LoopBank, open_bank, render_bank
+from studio.training.captions import CaptionBook, build_tokenizer
+from studio.training.codec import HOUSE_CODEC, ReconstructionRecipe, train_reconstruction
+from studio.training.journal import Journal
+from studio.training.language_model import (
+    Corpus,
+    LanguageModelRecipe,
+    build_language_model,
+    train_language_model,
+)
+from studio.training.loopsynth import ALIASES, GENRES, GRIDS, vocabulary
+from studio.training.publish import publish_bundle
+from studio.training.tokens import encode_bank, load_codes, save_codes
+
+STAGES = ("loops", "codec", "codes", "adversarial", "language-model", "bundle")
+CONTEXT_FRAMES = 272
+_VALIDATION_SEED = 10_000_000
+_SAMPLING = {
+    "do_sample": True,
+    "guidance_scale": 1.5,
+    "temperature": 0.8,
+    "top_k": 30,
+    "max_length": CONTEXT_FRAMES,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HouseRecipe:
+    """Everything that decides how the embedded model is made."""
+
+    loops: int = 12_400
+    held_out_loops: int = 240
+    codec: ReconstructionRecipe = ReconstructionRecipe()
+    adversarial: AdversarialRecipe = AdversarialRecipe()
+    language_model: LanguageModelRecipe = LanguageModelRecipe()
+
+
+def house_template() -> PromptTemplate:
+    """The text template of the embedded model."""
+    return PromptTemplate(
+        words=tuple(vocabulary()),
+        genres=tuple(GENRES),
+        aliases=dict(ALIASES),
+        grids=tuple(GRIDS),
+        context_frames=CONTEXT_FRAMES,
+        frame_rate=HOUSE_CODEC.frame_rate,
+    )
+
+
+class HouseTraining:
+    """The stages, each reading what earlier ones left in the work folder."""
+
+    def __init__(self, recipe: HouseRecipe, work: Path, out: Path, journal: Journal) -> None:
+        self._recipe = recipe
+        self._work = work
+        self._out = out
+        self._journal = journal
+        self._template = house_template()
+
+    def run(self, until: str) -> None:
+        """Run every stage up to and including `until`."""
+        stages: dict[str, Callable[[], None]] = {
+            "loops": self._render_loops,
+            "codec": self._train_codec,
+            "codes": self._encode_loops,
+            "adversarial": self._sharpen,
+            "language-model": self._train_language_model,
+            "bundle": self._publish,
+        }
+        for name in STAGES:
+            done = self._work / f"{name}.done"
+            if not done.exists():
+                self._journal.write(f"begin {name}")
+                stages[name]()
+                done.touch()
+            if name == until:
+                return
+
+    def _render_loops(self) -> None:
+        workers = os.cpu_count() or 1
+        counts = {"train": self._recipe.loops, "validation": self._recipe.held_out_loops}
+        train = range(counts["train"])
+        held_out = range(_VALIDATION_SEED, _VALIDATION_SEED + counts["validation"])
+        render_bank(self._work / "train", train, split="train", workers=workers)
+        render_bank(self._work / "held-out", held_out, split="validation", workers=workers)
+
+    def _banks(self) -> tuple[LoopBank, LoopBank]:
+        return open_bank(self._work / "train"), open_bank(self._work / "held-out")
+
+    def _train_codec(self) -> None:
+        model = train_reconstruction(*self._banks(), self._recipe.codec, self._journal)
+        torch.save(model.state_dict(), self._work / "codec.pt")
+
+    def _codec(self, file: str) -> EncodecModel:
+        model = EncodecModel(HOUSE_CODEC)
+        model.load_state_dict(torch.load(self._work / file, weights_only=True))
+        return model.to(memory_format=torch.channels_last).eval()
+
+    def _encode_loops(self) -> None:
+        codec = self._codec("codec.pt")
+        for name, bank in zip(("train", "held-out"), self._banks(), strict=True):
+            save_codes(self._work / f"{name}-codes.npz", encode_bank(codec, bank, self._journal))
+
+    def _sharpen(self) -> None:
+        model = sharpen_decoder(
+            self._codec("codec.pt"), *self._banks(), self._recipe.adversarial, self._journal
+        )
+        torch.save(model.state_dict(), self._work / "codec-sharp.pt")
+
+    def _corpus(self, name: str, bank: LoopBank) -> Corpus:
+        return Corpus(
+            coded=load_codes(self._work / f"{name}-codes.npz"),
+            labels=bank.labels,
+            captions=CaptionBook(bank.labels, self._template),
+        )
+
+    def _train_language_model(self) -> None:
+        train, held_out = self._banks()
+        recipe = self._recipe.language_model
+        model = build_language_model(
+            recipe,
+            self._template,
+            codebooks=HOUSE_CODEC.codebooks,
+            codes=HOUSE_CODEC.codebook_size,
+        )
+        parameters = sum(p.numel() for p in model.parameters())
+        self._journal.write("language model built", parameters=parameters)
+        train_language_model(
+            model,
+            self._corpus("train", train),
+            self._corpus("held-out", held_out),
+            recipe,
+            CONTEXT_FRAMES,
+            self._journal,
+        )
+        torch.save(model.state_dict(), self._work / "language-model.pt")
+
+    def _publish(self) -> None:
+        recipe = self._recipe.language_model
+        model = build_language_model(
+            recipe,
+            self._template,
+            codebooks=HOUSE_CODEC.codebooks,
+            codes=HOUSE_CODEC.codebook_size,
+        )
+        model.load_state_dict(torch.load(self._work / "language-model.pt", weights_only=True))
+        publish_bundle(
+            self._out,
+            codec=self._codec("codec-sharp.pt"),
+            model=model.eval(),
+            tokenizer=build_tokenizer(self._template),
+            template=self._template,
+            generation=_SAMPLING,
+        )
+        size = sum(file.stat().st_size for file in self._out.iterdir())
+        self._journal.write("bundle", megabytes=round(size / 1e6, 1))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `studio train-house`."""
+    recipe = HouseRecipe()
+    parser.add_argument("--out", type=Path, required=True, help="folder of the finished bundle")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for loops, checkpoints and the log"
+    )
+    parser.add_argument("--loops", type=int, default=recipe.loops, help="training loops")
+    for option, minutes, what in (
+        ("--codec-minutes", recipe.codec.minutes, "reconstruction training of the codec"),
+        ("--adversarial-minutes", recipe.adversarial.minutes, "sharpening of its decoder"),
+        ("--decoder-minutes", recipe.language_model.minutes, "training of the language model"),
+    ):
+        parser.add_argument(option, type=float, default=minutes, help=f"minutes of {what}")
+    parser.add_argument(
+        "--until", choices=STAGES, default=STAGES[-1], help="last stage to run; a re-run goes on"
+    )
+
+
+def run_from_command_line(options: Any) -> int:
+    """Run `studio train-house` with parsed options."""
+    if min(options.loops, options.codec_minutes, options.decoder_minutes) <= 0:
+        raise TrainingError("Loops and minutes must be positive.")
+    recipe = HouseRecipe(
+        loops=options.loops,
+        codec=ReconstructionRecipe(minutes=options.codec_minutes),
+        adversarial=AdversarialRecipe(minutes=options.adversarial_minutes),
+        language_model=LanguageModelRecipe(minutes=options.decoder_minutes),
+    )
+    options.work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_flush_denormal(True)
+    journal = Journal(
+        options.work / "log.jsonl", lambda line: print(line, file=sys.stderr, flush=True)
+    )
+    HouseTraining(recipe, options.work, options.out, journal).run(options.until)
+    return 0

@@ -1,0 +1,119 @@
+"""Initial weights that let a small decoder read the ruler from the first step.
+
+Owns the draw of all weights of a template-trained language model. Each ruler token starts as the
+decoder's own position vector at its frame, and two cross-attention heads of the first two layers
+start by looking at the nearest ruler token. Without it a model of this size finds no tempo in
+minutes. The architecture stays the stock one; only numbers are chosen.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from studio.models.prompting import PromptTemplate
+from studio.models.torch_backend.text import TextBlock
+from studio.models.torch_backend.transformer import DecoderBlock, MusicLanguageModel, sinusoids
+
+_FINE = tuple(range(40))
+_COARSE = tuple(range(44, 124, 10))
+_BAR_PHASE_HARMONICS = 16
+_GRID_CODE_WIDTH = 16
+_SIXTEENTHS_IN_TWO_BARS = 32
+_SHARPNESS = 1.5
+_RULER_LAYERS = 2
+_COARSE_HEAD_FIRST = 14
+
+
+@torch.no_grad()
+def draw_weights(model: MusicLanguageModel) -> None:
+    """Draw every weight at random, with the scales that suit a small model."""
+    decoder, text = model.decoder, model.text_encoder
+    nn.init.normal_(decoder.embedding.weight, 0, 0.25)
+    nn.init.normal_(decoder.heads.weight, 0, 0.02)
+    branch_scale = 0.02 / math.sqrt(len(decoder.blocks))
+    for block in decoder.blocks:
+        assert isinstance(block, DecoderBlock)
+        for branch in (block.self_attention.out, block.cross_attention.out, block.ffn_out):
+            nn.init.normal_(branch.weight, 0, branch_scale)
+        for inner in (
+            block.self_attention.qkv,
+            block.cross_attention.query,
+            block.cross_attention.key_value,
+            block.ffn_in,
+        ):
+            nn.init.normal_(inner.weight, 0, 0.04)
+    config = text.config
+    inner = config.heads * config.head_dim
+    nn.init.normal_(text.embedding.weight, 0, 0.5)
+    nn.init.normal_(text.position_bias.weight, 0, config.dim**-0.5)
+    for part in text.blocks:
+        assert isinstance(part, TextBlock)
+        nn.init.normal_(part.qkv.weight, 0, config.dim**-0.5)
+        part.qkv.weight[:inner].mul_(config.head_dim**-0.5)
+        nn.init.normal_(part.attention_out.weight, 0, 0.2 * inner**-0.5)
+        nn.init.normal_(part.ffn_in.weight, 0, config.dim**-0.5)
+        nn.init.normal_(part.ffn_out.weight, 0, 0.2 * config.ffn_dim**-0.5)
+
+
+@torch.no_grad()
+def set_ruler(
+    model: MusicLanguageModel, template: PromptTemplate, token_ids: dict[str, int]
+) -> None:
+    """Teach text embeddings, projection and four heads where the sixteenths are."""
+    dim = model.decoder.config.dim
+    half = dim // 2
+    chosen = [f for f in (*_FINE, *_COARSE) if f < half]
+    count = len(chosen)
+    positions = sinusoids(template.context_frames + max(template.grids), dim)
+    table = model.text_encoder.embedding.weight
+    harmonics = torch.arange(1, _BAR_PHASE_HARMONICS + 1)
+    for grid in template.grids:
+        grid_code = torch.randn(_GRID_CODE_WIDTH) * 0.7
+        for j, token in enumerate(template.ruler(grid)):
+            here = positions[j * grid]
+            phase = 2 * math.pi * j / _SIXTEENTHS_IN_TWO_BARS * harmonics
+            start = torch.cat(
+                [
+                    here[chosen],
+                    here[[half + f for f in chosen]],
+                    0.7 * phase.cos(),
+                    0.7 * phase.sin(),
+                    grid_code,
+                ]
+            )
+            table[token_ids[token], : len(start)] = start
+    assert model.projection is not None
+    model.projection.weight[: 2 * count] = 0
+    model.projection.weight[: 2 * count, : 2 * count] = torch.eye(2 * count)
+    head_dim = dim // model.decoder.config.heads
+    for block in list(model.decoder.blocks)[:_RULER_LAYERS]:
+        assert isinstance(block, DecoderBlock)
+        query = block.cross_attention.query.weight
+        key = block.cross_attention.key_value.weight[:dim]
+        _look_at_nearest(query, key, chosen, head=0, head_dim=head_dim, first=0)
+        _look_at_nearest(query, key, chosen, head=1, head_dim=head_dim, first=_COARSE_HEAD_FIRST)
+
+
+def _look_at_nearest(
+    query: Tensor, key: Tensor, chosen: list[int], *, head: int, head_dim: int, first: int
+) -> None:
+    """Make one head score the sum of cos(rate x distance) over the rates from `first` on.
+
+    The position vector holds cosines, then sines, so that the product of two of them at the
+    same rates depends on their distance alone and is greatest at none.
+    """
+    half = query.shape[1] // 2
+    top = head * head_dim
+    query[top : top + head_dim] = 0
+    key[top : top + head_dim] = 0
+    pairs = min(head_dim // 2, len(chosen) - first)
+    for i in range(pairs):
+        place = first + i
+        rate = chosen[place]
+        query[top + i, rate] = _SHARPNESS
+        query[top + pairs + i, half + rate] = _SHARPNESS
+        key[top + i, place] = _SHARPNESS
+        key[top + pairs + i, len(chosen) + place] = _SHARPNESS
