@@ -184,6 +184,8 @@ def _play(take: Take, context: Context) -> None:
         player.play(take.clip, loop=False)
         while player.playing:
             time.sleep(0.05)
+        if player.error is not None:
+            raise player.error
     finally:
         player.close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from studio.cli import doctor, generate, library, models, train_house
 from studio.cli.context import Context, say
+from studio.cli.parser import LazyParser
 from studio.core.errors import StudioError
 from studio.core.version import __version__
 
@@ -23,7 +24,7 @@ VERBS = (generate, library, models, train_house, doctor)
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = LazyParser(
         prog="studio",
         description="Make loops on your own machine, keep them, hand them to a DAW. "
         "Without a verb the window opens.",

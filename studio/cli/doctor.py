@@ -1,0 +1,136 @@
+"""`studio doctor`: what works here, and what to do about the rest.
+
+Owns the list of checks. A missing sound card is a note, since everything else works without one;
+a missing model or a damaged library is a fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any, Literal
+
+from studio.cli.context import Context, print_json
+from studio.core.errors import DeviceError, StudioError
+from studio.core.version import __version__
+
+_PACKAGES = ("torch", "numpy", "PySide6-Essentials", "soundfile", "rtmixer")
+_TRIAL_RATE = 32_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        name: What was looked at.
+        state: "ok", "note" (works without it) or "fault".
+        text: What was found.
+    """
+
+    name: str
+    state: Literal["ok", "note", "fault"]
+    text: str
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser("doctor", help="say what works on this machine")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, context: Context) -> int:
+    """Do it; 1 when something is broken."""
+    checks: tuple[tuple[str, Callable[[Context], Finding]], ...] = (
+        ("program", _program),
+        ("packages", _packages),
+        ("processor", _processor),
+        ("model", _model),
+        ("folders", _folders),
+        ("library", _library),
+        ("sound card", _sound_card),
+    )
+    findings = [_found(name, check, context) for name, check in checks]
+    if arguments.json:
+        print_json({finding.name: asdict(finding) for finding in findings})
+    else:
+        for finding in findings:
+            print(f"{finding.state:<6}{finding.name:<12}{finding.text}")
+    return 1 if any(finding.state == "fault" for finding in findings) else 0
+
+
+def _found(name: str, check: Callable[[Context], Finding], context: Context) -> Finding:
+    try:
+        return check(context)
+    except DeviceError as error:
+        return Finding(name=name, state="note", text=error.user_message)
+    except StudioError as error:
+        return Finding(name=name, state="fault", text=error.user_message)
+
+
+def _program(context: Context) -> Finding:
+    text = f"Seedcrate {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    return Finding(name="program", state="ok", text=f"{text}, {sys.executable}")
+
+
+def _packages(context: Context) -> Finding:
+    found, missing = [], []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding(name="packages", state="fault", text=f"missing: {', '.join(missing)}")
+    return Finding(name="packages", state="ok", text=", ".join(found))
+
+
+def _processor(context: Context) -> Finding:
+    from studio.generation.engine_child import physical_cores
+
+    text = f"backend torch (CPU), {physical_cores()} of {os.cpu_count()} cores"
+    return Finding(name="processor", state="ok", text=text)
+
+
+def _model(context: Context) -> Finding:
+    from studio.models.bundle import open_bundle
+    from studio.models.catalog import resolve_model
+
+    bundle = open_bundle(resolve_model(context.settings.model))
+    return Finding(
+        name="model", state="ok", text=f"{bundle.name} {bundle.fingerprint} in {bundle.folder}"
+    )
+
+
+def _folders(context: Context) -> Finding:
+    paths = context.paths
+    text = f"library {paths.data_dir}, exports {paths.exports_dir}, log {paths.log_file}"
+    return Finding(name="folders", state="ok", text=f"{text}, settings {paths.settings_file}")
+
+
+def _library(context: Context) -> Finding:
+    from studio.workstation.workstation import Workstation
+
+    with Workstation(context.paths, context.settings) as workstation:
+        report = workstation.check_library()
+    if report.problems:
+        text = f"{len(report.problems)} problems, the first: {report.problems[0]}"
+        return Finding(name="library", state="fault", text=text)
+    return Finding(name="library", state="ok", text=f"{report.samples} samples, no problems")
+
+
+def _sound_card(context: Context) -> Finding:
+    from studio.playback.player import Player
+
+    player = Player(context.settings.output_device or None)
+    try:
+        player.prepare(_TRIAL_RATE)
+        return Finding(name="sound card", state="ok", text=str(player.device_name))
+    finally:
+        player.close()
