@@ -1,0 +1,205 @@
+"""The sampling settings, folded away until somebody wants them.
+
+Owns temperature, top-k, top-p and guidance with their plain explanations. A field left at
+"model's own" is not part of the request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QLabel,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.generation.request import GenerationRequest
+from studio.ui import icons, theme
+from studio.ui.controls import dim_label
+
+_UNSET = -1.0
+
+
+class SamplingChoice(TypedDict):
+    """The sampling fields of a request."""
+
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    guidance: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Field:
+    name: str
+    title: str
+    explanation: str
+    highest: float
+    step: float
+    decimals: int
+    first: float
+
+
+_FIELDS = (
+    _Field(
+        name="temperature",
+        title="Temperature",
+        explanation="Lower keeps to what is likely, higher surprises more. 1 is as trained.",
+        highest=100,
+        step=0.05,
+        decimals=2,
+        first=1.0,
+    ),
+    _Field(
+        name="top_k",
+        title="Top-k",
+        explanation="Choose among this many likeliest codes. 1 always takes the likeliest, "
+        "so the seed plays no part; 0 allows all.",
+        highest=4096,
+        step=10,
+        decimals=0,
+        first=250,
+    ),
+    _Field(
+        name="top_p",
+        title="Top-p",
+        explanation="Choose among the likeliest codes that together have this chance. "
+        "Above 0 it replaces top-k.",
+        highest=1,
+        step=0.05,
+        decimals=2,
+        first=0.9,
+    ),
+    _Field(
+        name="guidance",
+        title="Guidance",
+        explanation="How strictly the prompt is followed. 1 listens loosely and is twice as "
+        "fast; high values sound harsh.",
+        highest=100,
+        step=0.25,
+        decimals=2,
+        first=3.0,
+    ),
+)
+
+
+class OptionalNumber(QDoubleSpinBox):
+    """A number that may be left to the model; clearing the text does that."""
+
+    def __init__(self, field: _Field) -> None:
+        super().__init__()
+        self._first = field.first
+        self.setRange(_UNSET, field.highest)
+        self.setDecimals(field.decimals)
+        self.setSingleStep(field.step)
+        self.setSpecialValueText("model's own")
+        self.setValue(_UNSET)
+        self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        self.setFixedHeight(theme.CONTROL_HEIGHT)
+        self.setObjectName(f"{field.name}_spin")
+        self.setAccessibleName(field.title)
+        self.setToolTip(f"{field.explanation} Empty: what the model's makers recommend.")
+
+    def number(self) -> float | None:
+        """The value; None when it is left to the model."""
+        self.interpretText()
+        return None if self.value() < 0 else self.value()
+
+    def set_number(self, number: float | None) -> None:
+        """Show a value, or leave it to the model."""
+        self.setValue(_UNSET if number is None else number)
+
+    def stepBy(self, steps: int) -> None:  # noqa: N802 # Qt's name
+        """Step from the usual value when none is set, and never below 0."""
+        if self.value() < 0:
+            self.setValue(self._first)
+            return
+        self.setValue(max(0.0, self.value() + steps * self.singleStep()))
+
+    def valueFromText(self, text: str) -> float:
+        """Empty text leaves it to the model."""
+        return _UNSET if not text.strip() else super().valueFromText(text)
+
+    def fixup(self, text: str) -> str:
+        """Empty text is complete."""
+        return self.specialValueText() if not text.strip() else text
+
+
+class _ResetLabel(QLabel):
+    """A field's title; a double-click resets the field.
+
+    Signals:
+        reset_requested(): It was double-clicked.
+    """
+
+    reset_requested = Signal()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Ask for the reset."""
+        self.reset_requested.emit()
+
+
+class AdvancedSection(QWidget):
+    """A heading that unfolds the sampling fields."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._toggle = QToolButton()
+        self._toggle.setObjectName("advanced_toggle")
+        self._toggle.setText("Advanced")
+        self._toggle.setToolTip("Show or hide how the model chooses")
+        self._toggle.setProperty("flat", True)
+        self._toggle.setCheckable(True)
+        self._toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._toggle.toggled.connect(self._unfold)
+        self._body = QWidget()
+        self._spins: dict[str, OptionalNumber] = {}
+        grid = QGridLayout(self._body)
+        grid.setContentsMargins(0, 4, 0, 0)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        grid.setColumnStretch(1, 1)
+        for number, field in enumerate(_FIELDS):
+            label = _ResetLabel(field.title)
+            label.setToolTip("Double-click to reset")
+            spin = OptionalNumber(field)
+            label.reset_requested.connect(lambda spin=spin: spin.set_number(None))
+            explanation = dim_label(field.explanation)
+            explanation.setWordWrap(True)
+            grid.addWidget(label, 2 * number, 0)
+            grid.addWidget(spin, 2 * number, 1)
+            grid.addWidget(explanation, 2 * number + 1, 0, 1, 2)
+            self._spins[field.name] = spin
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._toggle)
+        layout.addWidget(self._body)
+        self._unfold(unfolded=False)
+
+    def sampling(self) -> SamplingChoice:
+        """The fields of a request; None where the model decides."""
+        top_k = self._spins["top_k"].number()
+        return SamplingChoice(
+            temperature=self._spins["temperature"].number(),
+            top_k=None if top_k is None else int(top_k),
+            top_p=self._spins["top_p"].number(),
+            guidance=self._spins["guidance"].number(),
+        )
+
+    def show_request(self, request: GenerationRequest) -> None:
+        """Fill the fields from a stored recipe."""
+        for name, spin in self._spins.items():
+            spin.set_number(getattr(request, name))
+
+    def _unfold(self, unfolded: bool) -> None:
+        self._body.setVisible(unfolded)
+        self._toggle.setIcon(icons.icon("chevron_down" if unfolded else "chevron_right", theme.DIM))

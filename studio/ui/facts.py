@@ -1,0 +1,91 @@
+"""How facts about a sound are worded.
+
+Owns the short texts for tempo, key, length and date that several panels show. Pure functions.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from studio.core.errors import StudioError
+from studio.generation.jobs import JobState
+
+STATE_WORDS: dict[JobState, str] = {
+    "queued": "Waiting",
+    "loading": "Loading the model",
+    "running": "Generating",
+    "saving": "Saving",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+
+
+def tempo_text(tempo_bpm: float | None) -> str:
+    """`174` or `92.5`; empty when unknown."""
+    if tempo_bpm is None:
+        return ""
+    return f"{tempo_bpm:.2f}".rstrip("0").rstrip(".")
+
+
+def length_text(seconds: float) -> str:
+    """`2.76 s` below a minute, `1:23.4` above."""
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes)}:{rest:04.1f}"
+
+
+def bars_text(bars: int | None) -> str:
+    """`1 bar`, `2 bars`; empty when unknown."""
+    if bars is None:
+        return ""
+    return f"{bars} bar" if bars == 1 else f"{bars} bars"
+
+
+def position_text(frame: int, sample_rate: int, tempo_bpm: float | None) -> str:
+    """`2.3.1` (bar, beat, sixteenth) when the tempo is known, else seconds."""
+    seconds = frame / sample_rate
+    if not tempo_bpm:
+        return length_text(seconds)
+    sixteenths = int(seconds * tempo_bpm / 15 + 1e-6)
+    return f"{sixteenths // 16 + 1}.{sixteenths // 4 % 4 + 1}.{sixteenths % 4 + 1}"
+
+
+def date_text(created_at: str, now: datetime | None = None) -> str:
+    """`Today 14:05`, `Yesterday 14:05`, `12 Mar 14:05`, or `12 Mar 2025`, in local time."""
+    try:
+        moment = datetime.fromisoformat(created_at).astimezone()
+    except ValueError:
+        return created_at
+    today = (now or datetime.now().astimezone()).astimezone()
+    clock = moment.strftime("%H:%M")
+    if moment.date() == today.date():
+        return f"Today {clock}"
+    if moment.date() == (today - timedelta(days=1)).date():
+        return f"Yesterday {clock}"
+    day = f"{moment.day} {moment.strftime('%b')}"
+    return f"{day} {clock}" if moment.year == today.year else f"{day} {moment.year}"
+
+
+def remaining_text(seconds: float | None) -> str:
+    """`about 4 s left`; empty when unknown."""
+    if seconds is None:
+        return ""
+    if seconds < 1.5:
+        return "almost done"
+    if seconds < 90:
+        return f"about {round(seconds)} s left"
+    return f"about {round(seconds / 60)} min left"
+
+
+def count_text(count: int, noun: str = "sound") -> str:
+    """`1 sound`, `1,204 sounds`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def error_line(error: BaseException) -> str:
+    """The one line that a person reads about an error."""
+    if isinstance(error, StudioError):
+        return error.user_message
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,310 @@
+"""The library table: rows, selection, audition on the arrow keys, drags out of it.
+
+Owns the view and its mouse and keys. What the keys do to the library is asked of others by
+signals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPoint,
+    QRect,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import (
+    QColor,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView, QWidget
+
+from studio.library.records import SampleRecord
+from studio.ui import theme
+from studio.ui.keys import key_for
+from studio.ui.library_delegate import LibraryDelegate, rating_at
+from studio.ui.library_model import Column, LibraryModel
+
+_WIDTHS = {
+    Column.FAVOURITE: 26,
+    Column.RATING: 66,
+    Column.TEMPO: 56,
+    Column.KEY: 46,
+    Column.BARS: 46,
+    Column.LENGTH: 64,
+    Column.TAGS: 132,
+    Column.SEED: 88,
+    Column.MODEL: 60,
+    Column.DATE: 112,
+}
+_MIN_NAME_WIDTH = 150
+
+
+class LibraryTable(QTableView):
+    """Sounds in rows.
+
+    Signals:
+        row_reached(SampleRecord): The current row changed by a person's hand.
+        load_requested(SampleRecord): Enter or a double-click.
+        selection_changed(): Other rows are selected.
+        favourite_clicked(SampleRecord): The star was clicked.
+        rating_clicked(SampleRecord, int): A rating dot was clicked.
+        drag_requested(list): Ids to drag out of the window.
+        menu_requested(QPoint): Global position of a context menu.
+    """
+
+    row_reached = Signal(object)
+    load_requested = Signal(object)
+    selection_changed = Signal()
+    favourite_clicked = Signal(object)
+    rating_clicked = Signal(object, int)
+    drag_requested = Signal(list)
+    menu_requested = Signal(QPoint)
+
+    def __init__(
+        self,
+        model: LibraryModel,
+        known_tags: Callable[[], Sequence[str]],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("library_table")
+        self.setAccessibleName("Library")
+        self._library = model
+        self._quiet = False
+        self._press: tuple[QPoint, list[int]] | None = None
+        self._before_reset: tuple[list[int], int | None] = ([], None)
+        self.setModel(model)
+        self.row_delegate = LibraryDelegate(known_tags, self)
+        self.setItemDelegate(self.row_delegate)
+        self._set_up()
+        model.modelAboutToBeReset.connect(self._remember_selection)
+        model.modelReset.connect(self._restore_selection)
+        model.refreshed.connect(self.viewport().update)
+
+    def _set_up(self) -> None:
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerItem)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setMouseTracking(True)
+        self.setTabKeyNavigation(False)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(
+            lambda point: self.menu_requested.emit(self.viewport().mapToGlobal(point))
+        )
+        rows = self.verticalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(theme.ROW_HEIGHT)
+        rows.setMinimumSectionSize(theme.ROW_HEIGHT)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionsMovable(False)
+        header.setMinimumSectionSize(24)
+        for column, width in _WIDTHS.items():
+            self.setColumnWidth(column, width)
+        header.setSectionResizeMode(Column.FAVOURITE, QHeaderView.ResizeMode.Fixed)
+        header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Fixed)
+        header.sectionResized.connect(lambda column, _old, _new: self._fit_name(column))
+        header.setSortIndicator(Column.DATE, Qt.SortOrder.DescendingOrder)
+        header.setSortIndicatorClearable(False)
+        header.sortIndicatorChanged.connect(self._library.sort)
+        self.setSortingEnabled(False)
+        header.setSectionsClickable(True)
+        header.setSortIndicatorShown(True)
+        self.doubleClicked.connect(
+            lambda index: self.load_requested.emit(self._library.record(index.row()))
+        )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The name takes the room that the other columns leave."""
+        super().resizeEvent(event)
+        self._fit_name()
+
+    def _fit_name(self, resized_column: int = Column.DATE) -> None:
+        if resized_column == Column.NAME:
+            return
+        header = self.horizontalHeader()
+        others = header.length() - header.sectionSize(Column.NAME)
+        room = self.viewport().width() - others
+        header.resizeSection(Column.NAME, max(room, _MIN_NAME_WIDTH))
+
+    # --- selection -----------------------------------------------------------------------------
+
+    def current_record(self) -> SampleRecord | None:
+        """The sound of the current row."""
+        index = self.currentIndex()
+        return self._library.record(index.row()) if index.isValid() else None
+
+    def selected_records(self) -> list[SampleRecord]:
+        """The selected sounds from top to bottom."""
+        rows = sorted(index.row() for index in self.selectionModel().selectedRows())
+        return [self._library.record(row) for row in rows]
+
+    def selected_ids(self) -> list[int]:
+        """Their ids."""
+        return [record.id for record in self.selected_records()]
+
+    def select_id(self, sample_id: int) -> bool:
+        """Select one sound without playing it; False when its row has not been read."""
+        row = self._library.row_of(sample_id)
+        if row is None:
+            return False
+        self._quiet = True
+        try:
+            index = self._library.index(row, Column.NAME)
+            flags = QItemSelectionModel.SelectionFlag
+            self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+            self.scrollTo(index)
+        finally:
+            self._quiet = False
+        return True
+
+    def currentChanged(  # noqa: N802 # Qt's name
+        self, current: QModelIndex, previous: QModelIndex
+    ) -> None:
+        """Tell which row was reached, when a person did it."""
+        super().currentChanged(current, previous)
+        by_hand = not self._quiet and current.isValid() and current.row() != previous.row()
+        if by_hand and (self.hasFocus() or self.viewport().underMouse()):
+            self.row_reached.emit(self._library.record(current.row()))
+
+    def selectionChanged(  # noqa: N802 # Qt's name
+        self, selected: QItemSelection, deselected: QItemSelection
+    ) -> None:
+        """Tell that other rows are selected."""
+        super().selectionChanged(selected, deselected)
+        self.selection_changed.emit()
+
+    def _remember_selection(self) -> None:
+        current = self.current_record()
+        self._before_reset = (self.selected_ids(), current.id if current else None)
+
+    def _restore_selection(self) -> None:
+        ids, current_id = self._before_reset
+        flags = QItemSelectionModel.SelectionFlag
+        self._quiet = True
+        try:
+            for sample_id in ids:
+                row = self._library.row_of(sample_id)
+                if row is not None:
+                    index = self._library.index(row, Column.NAME)
+                    self.selectionModel().select(index, flags.Select | flags.Rows)
+            row = self._library.row_of(current_id) if current_id is not None else None
+            if row is not None:
+                index = self._library.index(row, Column.NAME)
+                self.selectionModel().setCurrentIndex(index, flags.NoUpdate)
+        finally:
+            self._quiet = False
+
+    # --- keys ----------------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter loads; the first arrow key in an unvisited table goes to the first row."""
+        record = self.current_record()
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and record is not None:
+            self.load_requested.emit(record)
+            return
+        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Up) and record is None:
+            if self._library.rowCount():
+                self.selectRow(0)
+            return
+        super().keyPressEvent(event)
+
+    def edit_tags(self) -> bool:
+        """Open the tag editor on the current row."""
+        index = self.currentIndex()
+        if not index.isValid():
+            return False
+        cell = self._library.index(index.row(), Column.TAGS)
+        self.scrollTo(cell)
+        self.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.edit(cell)
+        return True
+
+    # --- mouse ---------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Stars and rating dots act at once; a press on one of several selected rows keeps them."""
+        index = self.indexAt(event.position().toPoint())
+        if event.button() == Qt.MouseButton.LeftButton and index.isValid():
+            record = self._library.record(index.row())
+            if index.column() == Column.FAVOURITE:
+                self.favourite_clicked.emit(record)
+                return
+            if index.column() == Column.RATING:
+                cell = self.visualRect(index)
+                self.rating_clicked.emit(record, rating_at(event.position().x() - cell.x()))
+                return
+            selected = self.selected_ids()
+            together = record.id in selected and len(selected) > 1
+            self._press = (event.position().toPoint(), selected if together else [record.id])
+            if together and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                return
+        super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Past the drag distance the pressed row leaves, with all others selected with it."""
+        if self._press is None or not event.buttons() & Qt.MouseButton.LeftButton:
+            super().mouseMoveEvent(event)
+            return
+        origin, ids = self._press
+        distance = (event.position().toPoint() - origin).manhattanLength()
+        if distance < QApplication.startDragDistance():
+            return
+        self.drag_requested.emit(ids)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """A press on one of several selected rows that became no drag selects that row."""
+        press, self._press = self._press, None
+        index = self.indexAt(event.position().toPoint())
+        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+        if press is not None and len(press[1]) > 1 and plain and index.isValid():
+            flags = QItemSelectionModel.SelectionFlag
+            self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+        super().mouseReleaseEvent(event)
+
+    def end_drag(self) -> None:
+        """Forget the press: a drag out of the window took the button's release."""
+        self._press = None
+        self.setState(QAbstractItemView.State.NoState)
+
+    # --- empty states --------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The rows, or what to do when there are none."""
+        super().paintEvent(event)
+        if self._library.rowCount() or self._library.reading:
+            return
+        title, detail = self._empty_words()
+        painter = QPainter(self.viewport())
+        area = self.viewport().rect()
+        centre = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignVCenter)
+        painter.setFont(theme.ui_font(15))
+        painter.setPen(QColor(theme.TEXT))
+        painter.drawText(QRect(0, area.height() // 2 - 32, area.width(), 24), centre, title)
+        painter.setFont(self.font())
+        painter.setPen(QColor(theme.DIM))
+        painter.drawText(QRect(0, area.height() // 2 - 4, area.width(), 20), centre, detail)
+        painter.end()
+
+    def _empty_words(self) -> tuple[str, str]:
+        generate, search = key_for("generate").label, key_for("search").label
+        if self._library.library_is_empty and not self._library.query.strip():
+            return (
+                "Your library is empty",
+                f"Press {generate} to generate the first loop, or drop audio files here",
+            )
+        return "Nothing matches", f"Press {search} to change the search; Esc there clears it"
