@@ -73,7 +73,7 @@ def _import(arguments: argparse.Namespace, workstation: Workstation) -> int:
         if not path.exists():
             raise InputError(f"{path} does not exist; check the name and the folder.")
     report = workstation.import_files(arguments.paths).result()
-    for record in workstation.get_many(report.change.ids):
+    for record in workstation.get_many(report.ids):
         _show(record, workstation, as_json=arguments.json)
     for path, sample_id in report.duplicates.items():
         say(f"{path} is in the library already, as {sample_id}.")

@@ -24,7 +24,7 @@ class LazyParser(argparse.ArgumentParser):
         super().__init__(*args, **kw)
         self._fill = fill
 
-    def parse_known_args(self, *args: Any, **kw: Any) -> Any:  # type: ignore[override] # argparse overloads it
+    def parse_known_args(self, *args: Any, **kw: Any) -> Any:
         """As argparse, with the flags declared first."""
         fill, self._fill = self._fill, None
         if fill is not None:

@@ -11,7 +11,7 @@ import operator
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self, SupportsIndex, TypedDict, Unpack, overload
+from typing import Any, Self, SupportsIndex, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -126,17 +126,7 @@ class MusicGen:
         """Codec frames a second."""
         return self._info.frame_rate
 
-    @overload
-    def generate(self, descriptions: str, **options: Unpack[Options]) -> NDArray[np.float32]: ...
-
-    @overload
-    def generate(
-        self, descriptions: Sequence[str], **options: Unpack[Options]
-    ) -> list[NDArray[np.float32]]: ...
-
-    def generate(
-        self, descriptions: str | Sequence[str], **options: Unpack[Options]
-    ) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+    def generate(self, descriptions: str | Sequence[str], **options: Unpack[Options]) -> Any:
         """Make sound.
 
         Args:
@@ -219,7 +209,8 @@ class MusicGen:
         """
         tokens = np.asarray(codes)
         if tokens.ndim == 2:
-            return self._engine.decode(self._name, tokens[None])[0]
+            whole: NDArray[np.float32] = self._engine.decode(self._name, tokens[None])[0]
+            return whole
         return self._engine.decode(self._name, tokens)
 
     def logits(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from studio.core.errors import InputError, ModelError
 from studio.editing.loops import loop_frames
@@ -208,7 +209,7 @@ def usual_tempo_bpm(prompt: str, template: PromptTemplate) -> float:
 
 
 def _sampling(request: GenerationRequest, default: Sampling) -> Sampling:
-    chosen = {
+    chosen: dict[str, Any] = {
         "top_k": request.top_k,
         "top_p": request.top_p,
         "temperature": request.temperature,

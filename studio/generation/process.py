@@ -52,7 +52,7 @@ class EngineProcess:
         self._log_file = log_file
         self._threads = threads
         self._target = target
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._child: SpawnProcess | None = None
         self._to_child: Connection | None = None
         self._from_child: Connection | None = None
@@ -122,14 +122,9 @@ class EngineProcess:
         with self._lock:
             if self._ended:
                 raise EngineError("The engine is closed; start the program again.")
-            alive = self._child is not None and self._child.is_alive()
-        if not alive:
-            self._reap()
-            with self._lock:
+            if self._child is None or not self._child.is_alive():
+                self._reap()
                 self._start()
-        with self._lock:
-            if self._ended and self._child is not None:
-                self._child.kill()
             assert self._to_child is not None  # _start made it
             with contextlib.suppress(OSError):  # a dead child is noticed by _wait
                 self._to_child.send(message)

@@ -89,11 +89,13 @@ class GenerationRequest:
         Raises:
             InputError: The first value that cannot be met, in one line with the allowed range.
         """
-        if not isinstance(self.prompt, str) or len(self.prompt) > MAX_PROMPT_CHARACTERS:
+        prompt: object = self.prompt
+        if not isinstance(prompt, str) or len(prompt) > MAX_PROMPT_CHARACTERS:
             raise InputError(
                 f"The prompt must be text of at most {MAX_PROMPT_CHARACTERS} characters."
             )
-        if not isinstance(self.model, str) or not self.model.strip():
+        model: object = self.model
+        if not isinstance(model, str) or not model.strip():
             raise InputError('The model must be named, for example "house", or be a folder.')
         _check_whole("seed", self.seed, 0, MAX_SEED)
         if self.tempo_bpm is not None:
@@ -163,7 +165,7 @@ class GenerationRequest:
             raise InputError(f"This is not a stored recipe: {error}") from error
 
 
-def stored_key(text: str) -> str:
+def stored_key(text: object) -> str:
     """A key in the form that is kept: "a minor" is "Am", "Bb" is "A#".
 
     Raises:

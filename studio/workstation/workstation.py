@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ from studio.models.catalog import KnownModel, known_models
 from studio.playback.player import Player
 from studio.workstation.changes import ChangeFanOut
 from studio.workstation.generate import TakeJob, TakeSaver
+
+AnyChange = TypeVar("AnyChange", bound=Change)
 
 
 class Workstation:
@@ -243,9 +245,9 @@ class Workstation:
         Returns:
             What came in, what was there already, and what could not be read and why.
         """
-        future = self._library.import_files(files, progress=progress, cancelled=cancelled)
-        future.add_done_callback(self._tell_imported)
-        return future
+        return self._publish(
+            self._library.import_files(files, progress=progress, cancelled=cancelled)
+        )
 
     def all_tags(self) -> list[str]:
         """Every tag in use, sorted."""
@@ -353,12 +355,8 @@ class Workstation:
         self._worker.close()
         self._library.close()
 
-    def _tell_imported(self, done: Future[ImportReport]) -> None:
-        if done.exception() is None and done.result().change:
-            self._changes.publish(done.result().change)
-
-    def _publish(self, future: Future[Change]) -> Future[Change]:
-        def tell(done: Future[Change]) -> None:
+    def _publish(self, future: Future[AnyChange]) -> Future[AnyChange]:
+        def tell(done: Future[AnyChange]) -> None:
             if done.exception() is None and done.result():
                 self._changes.publish(done.result())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 from studio.generation.loading import LoadedModel
 from studio.models.backend import ModelInfo, Sampling
 from studio.models.prompting import PromptTemplate
+
+# Its tests send signals and look into /proc.
+collect_ignore = [] if sys.platform == "linux" else ["test_process.py"]
 
 SAMPLE_RATE = 8000
 HOP = 160
@@ -138,3 +143,11 @@ def load_plain(plain_model: LoadedModel) -> Callable[[str], LoadedModel]:
 @pytest.fixture
 def grid_model(template: PromptTemplate) -> LoadedModel:
     return LoadedModel(backend=ToneBackend(window_frames=256), template=template)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small real model with random weights."""
+    from tests.generation.tiny_bundle import write_tiny_bundle
+
+    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")

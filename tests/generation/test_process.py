@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.core.errors import CancelledError, EngineError, ModelError
+from studio.generation.engine import Engine
+from studio.generation.engine_child import Heard
+from studio.generation.process import EngineProcess
+from studio.generation.request import GenerationRequest
+from studio.generation.worker import GenerationWorker
+
+WAIT = 120.0
+
+
+@pytest.fixture(scope="module")
+def process(tiny_bundle: Path) -> Iterator[EngineProcess]:
+    process = EngineProcess(threads=1)
+    yield process
+    process.end()
+    process.release()
+    assert process.pid is None
+
+
+def never() -> bool:
+    return False
+
+
+def ignore(heard: Heard) -> None:
+    pass
+
+
+def alive(pid: int) -> bool:
+    """Whether the process still runs; a finished one that nobody reaped does not count."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in ("Z", "X")
+
+
+def wait_until_dead(pid: int) -> None:
+    deadline = time.monotonic() + WAIT
+    while alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_process_makes_the_take_that_the_engine_makes(
+    process: EngineProcess, tiny_bundle: Path
+) -> None:
+    request = GenerationRequest(
+        prompt="jungle", model=str(tiny_bundle), seed=3, tempo_bpm=170.0, bars=1
+    )
+    heard: list[Heard] = []
+    take = process.generate(1, request, heard.append, never)
+    here = Engine().generate(request)
+    assert np.array_equal(take.codes, here.codes)
+    assert np.allclose(take.clip.samples, here.clip.samples, atol=1e-5)
+    assert take.request == here.request
+    assert heard[0].state == "loading"
+    assert {each.state for each in heard[1:]} == {"running"}
+    chunks = [each.chunk.samples for each in heard if each.chunk is not None]
+    assert np.concatenate(chunks, axis=1).shape == take.clip.samples.shape
+
+
+def test_the_model_stays_loaded(process: EngineProcess, tiny_bundle: Path) -> None:
+    process.warm_up(str(tiny_bundle))
+    pid = process.pid
+    heard: list[Heard] = []
+    request = GenerationRequest(prompt="", model=str(tiny_bundle), max_steps=2)
+    process.generate(2, request, heard.append, never)
+    assert heard[0].state == "running"
+    assert process.pid == pid
+
+
+def test_a_fault_of_the_model_comes_back_as_itself(process: EngineProcess) -> None:
+    with pytest.raises(ModelError, match="no-such-model"):
+        process.generate(3, GenerationRequest(prompt="", model="no-such-model"), ignore, never)
+
+
+def test_cancelling_stops_the_job_and_keeps_the_process(
+    process: EngineProcess, tiny_bundle: Path
+) -> None:
+    long = GenerationRequest(prompt="", model=str(tiny_bundle), duration_seconds=600.0)
+    process.warm_up(str(tiny_bundle))
+    pid = process.pid
+
+    def cancel_at_first_sound(heard: Heard) -> None:
+        if heard.chunk is not None:
+            process.cancel(4)
+
+    with pytest.raises(CancelledError):
+        process.generate(4, long, cancel_at_first_sound, never)
+    assert process.pid == pid
+
+
+def test_a_job_that_was_cancelled_before_it_was_sent_does_not_run(
+    process: EngineProcess, tiny_bundle: Path
+) -> None:
+    long = GenerationRequest(prompt="", model=str(tiny_bundle), duration_seconds=600.0)
+    with pytest.raises(CancelledError):
+        process.generate(5, long, ignore, lambda: True)
+
+
+def test_a_killed_engine_is_reported_and_the_next_job_works(tiny_bundle: Path) -> None:
+    worker = GenerationWorker(threads=1)
+    try:
+        killed = threading.Event()
+
+        def kill(progress: object) -> None:
+            pid = worker.engine_pid()
+            if getattr(progress, "chunk", None) is not None and pid and not killed.is_set():
+                killed.set()
+                os.kill(pid, signal.SIGKILL)
+
+        long = GenerationRequest(prompt="", model=str(tiny_bundle), duration_seconds=600.0)
+        first = worker.submit(long, kill)
+        second = worker.submit(GenerationRequest(prompt="", model=str(tiny_bundle), max_steps=3))
+        with pytest.raises(
+            EngineError, match=r"stopped \(signal 9.*takes are kept.*Generate again"
+        ):
+            first.future.result(WAIT)
+        assert second.future.result(WAIT).codes.shape == (4, 3)
+    finally:
+        worker.close()
+    assert not multiprocessing.active_children()
+
+
+PARENT = """
+import sys, time
+from studio.generation.request import GenerationRequest
+from studio.generation.worker import GenerationWorker
+
+if __name__ == "__main__":
+    worker = GenerationWorker(threads=1)
+
+    def tell(progress):
+        if progress.chunk is not None:
+            print(worker.engine_pid(), flush=True)
+
+    worker.submit(GenerationRequest(prompt="", model=sys.argv[1], duration_seconds=600.0), tell)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_the_engine_ends_with_its_parent(
+    number: signal.Signals, tiny_bundle: Path, tmp_path: Path, repository: Path
+) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT, encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, str(script), str(tiny_bundle)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert alive(child)
+        parent.send_signal(number)
+        parent.wait(WAIT)
+        wait_until_dead(child)
