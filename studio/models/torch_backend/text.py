@@ -100,8 +100,9 @@ class TextBlock(nn.Module):
         weights = functional.softmax(query @ key.transpose(2, 3) + bias, dim=-1)
         attended = (weights.to(value.dtype) @ value).transpose(1, 2).reshape(batch, length, -1)
         x = x + self.attention_out(attended)
-        result: Tensor = x + self.ffn_out(functional.relu(self.ffn_in(self.ffn_norm(x))))
-        return result
+        inner = functional.relu(self.ffn_in(self.ffn_norm(x)))
+        both: Tensor = x + self.ffn_out(inner)
+        return both
 
 
 class TextEncoder(nn.Module):
@@ -136,8 +137,8 @@ class TextEncoder(nn.Module):
         x = self.embedding(ids)
         for block in self.blocks:
             x = block(x, bias)
-        result: Tensor = self.norm(x)
-        return result
+        encoded: Tensor = self.norm(x)
+        return encoded
 
     def load_hf(self, tensors: Mapping[str, Tensor]) -> None:
         """Copy weights by their Hugging Face names, without the `text_encoder.` prefix.

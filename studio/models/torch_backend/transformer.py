@@ -22,7 +22,7 @@ from torch.nn import functional
 from studio.core.errors import ModelError
 from studio.models.config_fields import read_integer, require_value
 from studio.models.torch_backend.text import TextConfig, TextEncoder
-from studio.models.torch_backend.weights import fill, parts
+from studio.models.torch_backend.weights import fill, parts, read_section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +92,8 @@ class SelfAttention(nn.Module):
         qkv = self.qkv(x).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = qkv
         attended = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        result: Tensor = self.out(attended.transpose(1, 2).reshape(batch, length, dim))
-        return result
+        mixed: Tensor = self.out(attended.transpose(1, 2).reshape(batch, length, dim))
+        return mixed
 
 
 class CrossAttention(nn.Module):
@@ -122,8 +122,8 @@ class CrossAttention(nn.Module):
         batch, length, dim = x.shape
         query = self.query(x).view(batch, length, self.heads, -1).transpose(1, 2)
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        result: Tensor = self.out(attended.transpose(1, 2).reshape(batch, length, dim))
-        return result
+        mixed: Tensor = self.out(attended.transpose(1, 2).reshape(batch, length, dim))
+        return mixed
 
 
 class DecoderBlock(nn.Module):
@@ -149,8 +149,8 @@ class DecoderBlock(nn.Module):
 
     def ffn(self, x: Tensor) -> Tensor:
         """The feed-forward branch of `x` [B, S, D]."""
-        result: Tensor = self.ffn_out(functional.gelu(self.ffn_in(self.ffn_norm(x))))
-        return result
+        branch: Tensor = self.ffn_out(functional.gelu(self.ffn_in(self.ffn_norm(x))))
+        return branch
 
 
 class MusicDecoder(nn.Module):
@@ -172,10 +172,6 @@ class MusicDecoder(nn.Module):
         self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
         self.heads = nn.Linear(config.dim, config.codebooks * config.vocabulary, bias=False)
-        self.register_buffer(
-            "table_start", torch.arange(config.codebooks)[:, None] * tokens, persistent=False
-        )
-        self.table_start: Tensor
 
     def forward(
         self,
@@ -206,14 +202,18 @@ class MusicDecoder(nn.Module):
 
     def embed(self, tokens: Tensor) -> Tensor:
         """The sum of the K embeddings of `tokens` [B, K, S], float [B, S, D], no positions."""
-        result: Tensor = self.embedding(tokens + self.table_start).sum(dim=1)
-        return result
+        books = torch.arange(self.config.codebooks, device=tokens.device)
+        rows = tokens + books[:, None] * (self.config.vocabulary + 1)
+        embedded: Tensor = self.embedding(rows).sum(dim=1)
+        return embedded
 
     def predict(self, x: Tensor) -> Tensor:
         """Logits [B, S, K, V] of the last block's output `x` [B, S, D]."""
         logits = self.heads(self.norm(x))
-        result: Tensor = logits.view(*x.shape[:2], self.config.codebooks, self.config.vocabulary)
-        return result
+        by_codebook: Tensor = logits.view(
+            *x.shape[:2], self.config.codebooks, self.config.vocabulary
+        )
+        return by_codebook
 
     def load_hf(self, tensors: Mapping[str, Tensor]) -> None:
         """Copy weights by their Hugging Face names, `decoder.` prefix included.
@@ -289,13 +289,13 @@ class MusicLanguageModel(nn.Module):
         encoded = self.text_encoder(ids, mask)
         if self.projection is not None:
             encoded = self.projection(encoded)
-        result: Tensor = encoded * mask[..., None]
-        return result
+        shown: Tensor = encoded * mask[..., None]
+        return shown
 
     def forward(self, tokens: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Logits [B, S, K, V] of the delayed grid `tokens` [B, K, S] under the texts `ids`."""
-        result: Tensor = self.decoder(tokens, self.conditioning(ids, mask), mask)
-        return result
+        logits: Tensor = self.decoder(tokens, self.conditioning(ids, mask), mask)
+        return logits
 
     def load_hf(self, tensors: Mapping[str, Tensor]) -> None:
         """Copy the weights of the three parts by their full Hugging Face names.
@@ -303,9 +303,7 @@ class MusicLanguageModel(nn.Module):
         Raises:
             ModelError: A tensor is missing, of the wrong shape, or not finite.
         """
-        prefix = "text_encoder."
-        names = [name for name in tensors if name.startswith(prefix)]
-        self.text_encoder.load_hf({name.removeprefix(prefix): tensors[name] for name in names})
+        self.text_encoder.load_hf(read_section(tensors, "text_encoder."))
         if self.projection is not None:
             fill(self.projection.weight, tensors, "enc_to_dec_proj.weight")
             assert self.projection.bias is not None

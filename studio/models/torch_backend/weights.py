@@ -30,9 +30,17 @@ def read_tensor(tensors: Mapping[str, Tensor], name: str, shape: torch.Size) -> 
         )
     if not tensor.is_floating_point():
         raise ModelError(f"the tensor {name} holds {tensor.dtype}, not floating-point numbers")
-    if not bool(torch.isfinite(tensor).all()):
-        raise ModelError(f"the tensor {name} holds NaN or infinity")
-    return tensor
+    return _require_finite(tensor, name)
+
+
+def read_section(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """All tensors whose names start with `prefix`, which is taken off.
+
+    Raises:
+        ModelError: One holds NaN or infinity.
+    """
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): _require_finite(tensors[name], name) for name in names}
 
 
 def fill(parameter: Tensor, tensors: Mapping[str, Tensor], *names: str) -> None:
@@ -50,3 +58,9 @@ def parts(parameter: Tensor, *names: str) -> dict[str, Tensor]:
     """The inverse of `fill`: detached copies of the equal parts of `parameter`, by name."""
     chunks = parameter.detach().chunk(len(names))
     return {name: chunk.clone() for name, chunk in zip(names, chunks, strict=True)}
+
+
+def _require_finite(tensor: Tensor, name: str) -> Tensor:
+    if not bool(torch.isfinite(tensor).all()):
+        raise ModelError(f"the tensor {name} holds NaN or infinity")
+    return tensor

@@ -1,0 +1,41 @@
+"""The only door to a backend.
+
+Owns the choice of what computes a model and in which precision. It imports a backend's library
+only when a model is really loaded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studio.core.errors import ModelError
+from studio.models.backend import MusicBackend
+from studio.models.bundle import open_bundle
+
+BACKENDS = ("torch",)
+PRECISIONS = ("float32",)
+
+
+def load_backend(
+    folder: Path, *, backend: str | None = None, precision: str | None = None
+) -> MusicBackend:
+    """Load the model in `folder`.
+
+    Args:
+        folder: A bundle, as `catalog.resolve_model` finds it.
+        backend: One of `BACKENDS`; None picks.
+        precision: One of `PRECISIONS`; None picks.
+
+    Raises:
+        ModelError: The bundle is not usable, or the backend or precision unknown.
+    """
+    if backend is not None and backend not in BACKENDS:
+        raise ModelError(f"There is no backend {backend!r}; choose one of {', '.join(BACKENDS)}.")
+    if precision is not None and precision not in PRECISIONS:
+        raise ModelError(
+            f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}."
+        )
+    bundle = open_bundle(folder)
+    from studio.models.torch_backend.backend import TorchBackend
+
+    return TorchBackend(bundle)
