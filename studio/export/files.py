@@ -22,6 +22,7 @@ from typing import Final
 
 from studio.audio.storage import shown_path
 from studio.core.errors import LibraryError, StorageError
+from studio.library.incoming import sync_folder
 from studio.library.library import Library
 from studio.library.naming import without_facts
 from studio.library.records import SampleRecord
@@ -133,6 +134,7 @@ def _copy(source: Path, folder: Path, stem: str, suffix: str) -> Path:
                 if _same_bytes(source, path):
                     return path
             elif _publish(part, path):
+                sync_folder(folder)
                 return path
         raise AssertionError("numbers do not end")
     finally:

@@ -23,6 +23,7 @@ from studio.library.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate, s
 
 T = TypeVar("T")
 
+_CACHE_KIB: Final = 32_768
 _OLDEST_SQLITE: Final = (3, 34)
 
 
@@ -275,13 +276,15 @@ class Database:
         options = "mode=ro" if read_only else "mode=rwc"
         if self._immutable:
             options += "&immutable=1"
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             f"file://{slash}{escaped}?{options}",
             uri=True,
             timeout=BUSY_TIMEOUT_SECONDS,
             isolation_level=None,
             check_same_thread=False,  # close() ends the readers of every thread
         )
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        return connection
 
     def _require_ours(self, connection: sqlite3.Connection) -> None:
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]

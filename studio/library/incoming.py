@@ -18,6 +18,7 @@ import errno
 import os
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,6 +52,7 @@ class IncomingFolder:
         self._root = library_folder / "samples" / INCOMING
         self._folder: Path | None = None
         self._lock: IO[bytes] | None = None
+        self._guard = threading.Lock()
 
     def new_file(self, suffix: str) -> Path:
         """A name for a new file here; nothing is written yet.
@@ -59,7 +61,8 @@ class IncomingFolder:
             StorageError: The folder cannot be made.
         """
         try:
-            return self._claim() / f"{secrets.token_hex(16)}{suffix}"
+            with self._guard:
+                return self._claim() / f"{secrets.token_hex(16)}{suffix}"
         except OSError as error:
             raise StorageError(
                 f"{shown_path(self._root)} cannot be written ({error.strerror or error}): free "

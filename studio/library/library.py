@@ -55,7 +55,7 @@ class Library:
         self._incoming = incoming
         self._history = EditHistory()
         self._foreign_commits = 0
-        self._imports: list[threading.Thread] = []
+        self._threads: list[threading.Thread] = []
         self._closing = threading.Event()
 
     # --- life ----------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Library:
         def keep_old(connection: sqlite3.Connection) -> None:
             name = f"library-{_today()}-version-{schema_version(connection)}"
             path = folder / DATABASE_NAME
-            upkeep.keep_snapshot(connection, path, name, incoming)
+            upkeep.keep_snapshot(connection, path, name, incoming, lambda: False)
 
         try:
             database = Database(folder / DATABASE_NAME, before_migration=keep_old)
@@ -104,13 +104,13 @@ class Library:
         except BaseException:
             library.close()
             raise
-        database.submit(library._daily_upkeep)
+        library._start(library._daily_upkeep, "library-upkeep")
         return library
 
     def close(self) -> None:
-        """Stop imports, finish all writes, close the database. Idempotent."""
+        """Stop imports and copies, finish all writes, close the database. Idempotent."""
         self._closing.set()
-        for thread in self._imports:
+        for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
         self._database.close()
@@ -266,9 +266,7 @@ class Library:
             else:
                 future.set_result(report)
 
-        thread = threading.Thread(target=work, name="library-import", daemon=True)
-        self._imports = [old for old in self._imports if old.is_alive()] + [thread]
-        thread.start()
+        self._start(work, "library-import")
         return future
 
     # --- organising ----------------------------------------------------------------------------
@@ -411,20 +409,30 @@ class Library:
         if finished or removed:
             _LOG.info("Recovered %d files, removed %d unfinished ones", finished, removed)
 
+    # --- on threads of their own ---------------------------------------------------------------
+
+    def _start(self, work: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        self._threads = [old for old in self._threads if old.is_alive()] + [thread]
+        thread.start()
+
     def _daily_upkeep(self) -> None:
         """Failures here cost nothing that the library promises, so they are only logged."""
+        path = self._database.path
         try:
             with self._database.reading() as connection:
                 if search.count(connection, ""):
-                    self._keep_snapshot()
-            upkeep.empty_bin(self._database, self._folder, older_than_days=upkeep.BIN_DAYS)
+                    upkeep.keep_snapshot(
+                        connection,
+                        path,
+                        f"library-{_today()}",
+                        self._incoming,
+                        self._closing.is_set,
+                    )
+            if not self._closing.is_set():
+                self.empty_bin().result()
         except (OSError, StudioError, sqlite3.Error):
             _LOG.warning("The daily upkeep of %s failed", self._folder, exc_info=True)
-
-    def _keep_snapshot(self) -> None:
-        path = self._database.path
-        with self._database.reading() as connection:
-            upkeep.keep_snapshot(connection, path, f"library-{_today()}", self._incoming)
 
 
 def _today() -> str:

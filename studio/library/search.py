@@ -115,7 +115,7 @@ def tag_counts(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def _ordering(order: str) -> str:
-    """The ORDER BY terms; the newest comes first among equals."""
+    """The ORDER BY terms."""
     turned = order.startswith("-")
     name = order[1:] if turned else order
     name = _ALIASES.get(name, name)
@@ -126,9 +126,9 @@ def _ordering(order: str) -> str:
         raise InputError(
             f"Sounds cannot be sorted by {order[:30]!r}: use one of {', '.join(ORDERS)}."
         )
-    # In SQLite nothing (NULL) is the smallest value, so it is last by itself when descending.
-    if turned:
-        return f"{column} DESC, samples.id DESC"
+    # Equals are sorted by age in the same direction, as the indexes are. In SQLite nothing (NULL)
+    # is the smallest value, so it is last by itself when descending.
+    direction, nulls = ("DESC", "") if turned else ("ASC", "NULLS LAST")
     if name == "created":
-        return f"{column}, samples.id"
-    return f"{column} ASC NULLS LAST, samples.id DESC"
+        return f"{column} {direction}, samples.id {direction}"
+    return f"{column} {direction} {nulls}, samples.created_at {direction}, samples.id {direction}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from studio.library.takes import file_hash
 
 BIN_DAYS: Final = 30
 SNAPSHOTS_KEPT: Final = 5
+_PAGES_AT_ONCE: Final = 2_000
 
 
 def check(database: Database, library_folder: Path, *, deep: bool) -> CheckReport:
@@ -114,18 +115,25 @@ def empty_bin(database: Database, library_folder: Path, *, older_than_days: floa
 
 
 def keep_snapshot(
-    connection: sqlite3.Connection, database_path: Path, name: str, incoming: IncomingFolder
+    connection: sqlite3.Connection,
+    database_path: Path,
+    name: str,
+    incoming: IncomingFolder,
+    stopping: Callable[[], bool],
 ) -> Path | None:
     """Copy the database to `snapshots/`, once under each name, keeping the newest five.
+
+    Writers are not held up: the copy is of the moment at which it began.
 
     Args:
         connection: A connection outside any transaction.
         database_path: The database's file.
         name: Name of the copy without suffix; sorts by age.
         incoming: Where the copy is made before it gets its name.
+        stopping: Asked between parts; the copy is given up when it says so.
 
     Returns:
-        The new copy, or None when there is one of that name.
+        The new copy, or None when there is one of that name or it was given up.
 
     Raises:
         OSError, sqlite3.Error: It cannot be written.
@@ -137,19 +145,42 @@ def keep_snapshot(
     folder.mkdir(exist_ok=True)
     temporary = incoming.new_file(place.suffix)
     try:
-        connection.execute("VACUUM INTO ?", (str(temporary),))
+        _copy_database(connection, temporary, stopping)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(place)
-    except BaseException:
+    except _StoppedError:
+        return None
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise
     sync_folder(folder)
     for old in sorted(folder.glob(f"library-*{database_path.suffix}"))[:-SNAPSHOTS_KEPT]:
         with contextlib.suppress(OSError):
             old.unlink()
     return place
+
+
+class _StoppedError(Exception):
+    """The copy was given up."""
+
+
+def _copy_database(source: sqlite3.Connection, path: Path, stopping: Callable[[], bool]) -> None:
+    def go_on(status: int, remaining: int, total: int) -> None:
+        if remaining and stopping():
+            raise _StoppedError
+
+    target = sqlite3.connect(path, isolation_level=None)
+    try:
+        # Within one read transaction the parts belong to one state of the database.
+        source.execute("BEGIN")
+        try:
+            source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            source.backup(target, pages=_PAGES_AT_ONCE, progress=go_on)
+        finally:
+            source.execute("ROLLBACK")
+    finally:
+        target.close()
 
 
 def _stored_files(library_folder: Path) -> Iterator[Path]:
