@@ -88,6 +88,8 @@ class Voice:
             run, falling = self._next_run(to_the_end)
             run = min(run, frames - done)
             if run <= 0:
+                if falling:
+                    self._fall_silent()
                 break
             block = self.source.read(self.position, run, channels)
             out[done : done + run] = self._ramped(block, falling)
@@ -95,8 +97,7 @@ class Voice:
             self.position += run
             done += run
             if falling and self._ramp == 0:
-                self.ended = self._closing or self.source.complete
-                self.waiting = not self.ended
+                self._fall_silent()
         return out[:done], runs
 
     def exchange(self, source: Source) -> bool:
@@ -113,6 +114,10 @@ class Voice:
             return False
         self.source = source
         return True
+
+    def _fall_silent(self) -> None:
+        self.ended = self._closing or self.source.complete
+        self.waiting = not self.ended
 
     def _has_more(self) -> bool:
         """Wrap or end at the last frame; end a wait when enough has arrived."""
@@ -139,11 +144,11 @@ class Voice:
             usable = left if self.source.complete else left - self._full
             rising = self._full - self._ramp
             return (min(usable, rising) if rising else usable), False
-        if left <= self._ramp:
-            return left, True
+        if left <= self._ramp + 1:
+            return min(left, self._ramp), True
         if self._ramp == self._full:
             return left - self._full, False
-        return min(self._full - self._ramp, max(1, (left - self._ramp) // 2)), False
+        return min(self._full - self._ramp, (left - self._ramp) // 2), False
 
     def _ramped(self, block: NDArray[np.float32], falling: bool) -> NDArray[np.float32]:
         if not falling and self._ramp == self._full:
@@ -178,7 +183,7 @@ class Mix:
         return self.current is not None or bool(self._leaving)
 
     def set_gain(self, gain: float, *, at_once: bool = False) -> None:
-        """Move to a linear gain over 20 ms."""
+        """Move to a linear gain, at 20 ms for the whole way from silence to full."""
         self._wanted_gain = gain
         if at_once:
             self._gain = gain
@@ -246,14 +251,17 @@ class Mix:
         frames = mixed.shape[0]
         if frames == 0 or self._gain == self._wanted_gain == 1.0:
             return mixed
-        change = self._wanted_gain - self._gain
-        if change == 0.0:
+        if self._gain == self._wanted_gain:
             return mixed * np.float32(self._gain)
-        reach = max(1, round(self.sample_rate * _VOLUME_RAMP_SECONDS))
-        share = np.minimum(np.arange(1, frames + 1) / reach, 1.0)
-        gains = self._gain + change * share
-        self._gain = float(gains[-1]) if share[-1] < 1.0 else self._wanted_gain
-        return mixed * gains.astype(np.float32)[:, None]
+        step = 1.0 / max(1, round(self.sample_rate * _VOLUME_RAMP_SECONDS))
+        moves = step * np.arange(1, frames + 1)
+        if self._wanted_gain > self._gain:
+            gains = np.minimum(self._gain + moves, self._wanted_gain)
+        else:
+            gains = np.maximum(self._gain - moves, self._wanted_gain)
+        self._gain = float(gains[-1])
+        factors: NDArray[np.float32] = gains.astype(np.float32)
+        return mixed * factors[:, None]
 
 
 def gain_from_db(gain_db: float) -> float:
