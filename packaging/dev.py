@@ -8,6 +8,8 @@ before anything is installed.
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.util
 import json
 import os
 import shlex
@@ -257,7 +259,7 @@ def make_environment(environment: Path, python: Path) -> None:
     """Create the virtual environment, anew when its Python is gone or another version.
 
     Raises:
-        SetupError: The `venv` module is incomplete or the folder cannot be written.
+        SetupError: Python lacks `ensurepip`, or the folder cannot be written.
     """
     version = "{}.{}".format(*sys.version_info[:2])
     if python.exists():
@@ -266,23 +268,19 @@ def make_environment(environment: Path, python: Path) -> None:
             [str(python), "-m", "pip", "--version"]
         ):
             return
+    if importlib.util.find_spec("ensurepip") is None:  # Debian keeps it in a package of its own
+        package = f"python{version}-venv"
+        installed = install_system_packages([package])
+        importlib.invalidate_caches()
+        if not installed or importlib.util.find_spec("ensurepip") is None:
+            raise SetupError(f"This Python cannot make environments; install {package}.")
     say(f"Making {environment} with Python {version}")
-    failure = build_environment(environment)
-    if failure and "ensurepip" in failure and install_system_packages([f"python{version}-venv"]):
-        failure = build_environment(environment)
-    if failure:
-        raise SetupError(f"Cannot make the virtual environment {environment}: {failure}")
-
-
-def build_environment(environment: Path) -> str:
-    """Run `venv` once; returns why it failed, or nothing."""
     try:
         venv.create(environment, clear=True, with_pip=True, symlinks=os.name != "nt")
-    except subprocess.CalledProcessError:
-        return "the ensurepip module is missing; install this Python's venv package."
+    except subprocess.CalledProcessError as error:
+        raise SetupError(f"Cannot install pip into {environment}: {error}.") from error
     except OSError as error:
-        return f"{error.strerror or error}."
-    return ""
+        raise SetupError(f"Cannot make {environment}: {error.strerror or error}.") from error
 
 
 def install_python_packages(environment: Path, python: Path, *, for_tests: bool) -> None:
@@ -350,8 +348,8 @@ def explain_failure(log: Path) -> str:
     text = log.read_text(encoding="utf-8", errors="replace")
     if "No space left on device" in text:
         return f"The disk is full; free about 2 GB in {ROOT} and run it again."
-    errors = [line for line in text.splitlines() if line.startswith("ERROR:")]
-    reason = errors[-1][len("ERROR:") :].strip() if errors else "pip stopped without a reason"
+    errors = [line for line in text.splitlines() if line.lower().startswith("error:")]
+    reason = errors[-1][len("error:") :].strip() if errors else "pip stopped without a reason"
     return f"Cannot install the Python packages ({reason}); all of it is in {log}."
 
 

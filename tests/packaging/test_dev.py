@@ -199,6 +199,7 @@ def test_as_root_missing_packages_are_installed_after_an_update_of_the_lists(
         ),
         ("ERROR: Could not install: [Errno 28] No space left on device\n", "The disk is full"),
         ("ERROR: first\nERROR: No matching distribution found for x\n", "found for x"),
+        ("error: metadata-generation-failed\n", "(metadata-generation-failed)"),
         ("", "pip stopped without a reason"),
     ],
 )
@@ -209,6 +210,25 @@ def test_what_stopped_pip_is_told_in_one_line(
     log.write_text(output)
     assert message in dev.explain_failure(log)
     assert "\n" not in dev.explain_failure(log)
+
+
+def test_a_python_without_ensurepip_gets_it_or_says_what_is_missing(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def refuse(names: list[str]) -> bool:
+        asked.append(names)
+        return False
+
+    monkeypatch.setattr(dev.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(dev, "install_system_packages", refuse)
+    environment = dev.ROOT / ".venv"
+    package = "python{}.{}-venv".format(*sys.version_info[:2])
+    with pytest.raises(dev.SetupError, match=package):
+        dev.make_environment(environment, environment / "bin" / "python")
+    assert asked == [[package]]
+    assert not environment.exists()
 
 
 def test_the_cpu_build_is_tried_where_it_may_be_found_and_given_up_with_a_word(

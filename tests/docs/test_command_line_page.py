@@ -1,0 +1,133 @@
+"""The command line's page names every verb and flag, and its examples are real."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio.cli.main import build_parser, run
+from studio.library import query, search
+from studio.library.query import parse_query
+
+EXAMPLE = re.compile(r"^(studio|musicgen-cli) .*$", flags=re.MULTILINE)
+
+
+@pytest.fixture
+def text(repository: Path) -> str:
+    return (repository / "docs" / "command-line.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def parser(capsys: pytest.CaptureFixture[str]) -> argparse.ArgumentParser:
+    """The whole command line, every flag declared."""
+    root = build_parser()
+    for _, verb in every_verb(root):
+        with contextlib.suppress(SystemExit):
+            verb.parse_args(["--help"])
+    capsys.readouterr()
+    return root
+
+
+def every_verb(
+    parser: argparse.ArgumentParser, name: str = "studio"
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    yield name, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for verb, child in action.choices.items():
+                yield from every_verb(child, f"{name} {verb}")
+
+
+def section(text: str, verb: str) -> str:
+    """The part of the page about a verb, its actions included."""
+    words = verb.split()[:2]
+    if len(words) == 1:
+        return text[: text.index("\n## ")]
+    start = text.index(f"\n## {' '.join(words)}\n")
+    return text[start : text.find("\n## ", start + 4)]
+
+
+def test_every_verb_and_flag_is_described(parser: argparse.ArgumentParser, text: str) -> None:
+    missing = []
+    for name, verb in every_verb(parser):
+        words = name.split()
+        part = section(text, name)
+        if len(words) == 3 and f"| `{words[2]}" not in part:
+            missing.append(name)
+        for action in verb._actions:
+            for flag in action.option_strings:
+                if flag not in {"-h", "--help"} and f"`{flag}" not in part:
+                    missing.append(f"{name} {flag}")
+    assert missing == []
+
+
+def test_no_flag_is_described_that_is_not_there(parser: argparse.ArgumentParser, text: str) -> None:
+    known = {
+        flag for _, verb in every_verb(parser) for action in verb._actions
+        for flag in action.option_strings
+    }  # fmt: skip
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - known == set()
+
+
+def test_every_example_is_understood(parser: argparse.ArgumentParser, text: str) -> None:
+    examples = [match[0] for match in EXAMPLE.finditer(text) if "[" not in match[0]]
+    assert len(examples) >= 10
+    for example in examples:
+        program, *arguments = shlex.split(example)
+        if program == "musicgen-cli":
+            arguments.insert(0, "generate")
+        assert parser.parse_args(arguments).verb == arguments[0]
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        "studio library search dark reese bpm:170-176 key:Am",
+        "studio library check --deep",
+        "studio models --json",
+    ],
+)
+def test_a_cheap_example_runs_in_an_empty_library(
+    text: str, example: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert example in text
+    arguments = ["--data-dir", str(tmp_path / "library"), *shlex.split(example)[1:]]
+    assert run(arguments, open_window=lambda data_dir: 99) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_keys_of_json_are_listed(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data-dir", str(tmp_path / "library"), "models", "--json"]
+    assert run(arguments, open_window=lambda data_dir: 99) == 0
+    keys = json.loads(capsys.readouterr().out.splitlines()[0])
+    (listed,) = re.findall(r"one object for each model: `([^`]+)`", text)
+    assert listed.split() == list(keys)
+
+
+def test_every_term_of_a_query_is_listed_and_understood(text: str) -> None:
+    start = text.index("| term | finds |")
+    table = text[start : text.index("\n\n", start)]
+    terms = re.findall(r"`([^`]+)`", table)
+    for term in terms:
+        parse_query(term)
+    fields = {term.lstrip("-").split(":")[0] for term in terms if ":" in term}
+    assert fields == set(query._FIELDS)
+    assert {term[3:] for term in terms if term.startswith("is:")} == set(query._FLAGS)
+
+
+def test_every_order_is_listed(text: str) -> None:
+    (row,) = re.findall(r"^\| `--order ORDER` \| (.+) \|$", text, flags=re.MULTILINE)
+    listed = {
+        name for name in re.findall(r"`([^`]+)`", row) if not name.startswith(("-", "search"))
+    }
+    synonyms = {"created", "created_at", "tempo_bpm", "duration_seconds"}
+    assert listed == set(search.ORDERS) - synonyms
