@@ -314,6 +314,8 @@ class Player:
         self, source: GrowingSource, voice: Voice, clip: AudioClip | None, loop: bool
     ) -> Voice | None:
         whole = None if clip is None else ClipSource(clip, source.sample_rate)
+        if whole is not None:
+            whole.sound = source.sound
         with self._state:
             source.end()
             self._state.notify_all()
@@ -330,11 +332,16 @@ class Player:
         if device is None or not self._segments:
             return None, 0
         heard = device.heard
-        if self._mix.current is None and heard >= self._end_frame:
+        current = self._mix.current
+        if current is None and heard >= self._end_frame:
             return None, 0
         index = bisect.bisect_right(self._segments, heard, key=lambda s: s.output_frame) - 1
-        segment = self._segments[max(0, index)]
-        return segment, min(max(0, heard - segment.output_frame), segment.frames)
+        if index < 0:
+            return None, 0
+        segment = self._segments[index]
+        if current is not None and current.source.sound is not segment.source.sound:
+            return None, 0  # What was heard before has not died away yet.
+        return segment, min(heard - segment.output_frame, segment.frames)
 
     def _feed(self) -> None:
         """The feeder thread: keep the ring `ahead_seconds` full, close what is not needed."""

@@ -23,11 +23,13 @@ class Source:
         sample_rate: The device's rate, in Hz.
         clip_rate: The rate of the sound it was made from, in Hz.
         complete: No more frames will come.
+        sound: Equal for sources that are the same sound, growing and finished.
     """
 
     sample_rate: int
     clip_rate: int
     complete: bool
+    sound: object
 
     @property
     def frames(self) -> int:
@@ -55,6 +57,7 @@ class ClipSource(Source):
     def __init__(self, clip: AudioClip, sample_rate: int) -> None:
         self.sample_rate = sample_rate
         self.clip_rate = clip.sample_rate
+        self.sound = object()
         played = clip if clip.sample_rate == sample_rate else resample(clip, sample_rate)
         self._samples = played.samples
 
@@ -78,6 +81,7 @@ class GrowingSource(Source):
         self.sample_rate = sample_rate
         self.clip_rate = clip_rate
         self.channels = channels
+        self.sound = object()
         self.complete = False
         self._buffer = np.zeros((channels, sample_rate * 4), np.float32)
         self._frames = 0
