@@ -103,7 +103,7 @@ def check_steps(python: Path, *, with_tests: bool) -> list[tuple[str, list[str]]
     steps = [
         ("style", [str(python), "-m", "ruff", "check", "."]),
         ("format", [str(python), "-m", "ruff", "format", "--check", "."]),
-        ("imports", [str(python.with_name("lint-imports")), "--no-logo"]),
+        ("imports", [str(python.with_name("lint-imports")), "--no-logo", "--no-cache"]),
         ("types", [str(python), "-m", "mypy"]),
     ]
     if with_tests:
