@@ -59,16 +59,25 @@ def write_new(folder: Path, prefix: str, clip: AudioClip) -> Path:
     Raises:
         StorageError: It cannot be written.
     """
+    first = _first_free(folder, prefix)
     part = folder / f".{prefix}-{secrets.token_hex(8)}.wav"
-    clip.save(part)
     try:
-        for number in range(_first_free(folder, prefix), _MAX_NUMBER):
+        _save_under(part, numbered_path(folder, prefix, first), clip)
+        for number in range(first, _MAX_NUMBER):
             path = numbered_path(folder, prefix, number)
             if _claim(part, path):
                 return path
     finally:
         part.unlink(missing_ok=True)
     raise StorageError(f"{folder} has no free number left for {prefix}; use another prefix.")
+
+
+def _save_under(part: Path, shown: Path, clip: AudioClip) -> None:
+    """Save a clip as `part`; a fault names the file that the person waits for."""
+    try:
+        clip.save(part)
+    except StorageError as error:
+        raise StorageError(error.user_message.replace(part.name, shown.name)) from error
 
 
 def _first_free(folder: Path, prefix: str) -> int:

@@ -1,0 +1,90 @@
+"""The command line in this process, with an engine that answers at once, and as a program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.__main__ import main
+from studio.audio.clip import AudioClip
+from studio.generation.engine import Engine
+from studio.generation.request import Chunk, GenerationRequest, Take
+
+Studio = Callable[..., int]
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def tone_take(request: GenerationRequest) -> Take:
+    """A take of half a second whose pitch depends on the seed."""
+    time = np.arange(16000) / 32000
+    samples = 0.5 * np.sin(2 * np.pi * (220 + request.seed % 1000) * time)
+    return Take(
+        request=request,
+        clip=AudioClip(samples=samples.astype(np.float32), sample_rate=32000),
+        codes=np.full((4, 25), request.seed % 512, dtype=np.int64),
+        model_hash="ab" * 32,
+        tempo_bpm=request.tempo_bpm,
+        bars=request.bars,
+        key=request.key,
+        seconds_taken=0.1,
+    )
+
+
+@pytest.fixture
+def tones(monkeypatch: pytest.MonkeyPatch) -> list[GenerationRequest]:
+    """Every engine makes tones; gives the list of what they were asked for."""
+    asked: list[GenerationRequest] = []
+
+    def generate(
+        engine: Engine, request: GenerationRequest, on_chunk: Callable[[Chunk], None]
+    ) -> Take:
+        asked.append(request)
+        take = tone_take(request)
+        on_chunk(Chunk(start_frame=0, samples=take.clip.samples, done_steps=25, total_steps=25))
+        return take
+
+    monkeypatch.setattr(Engine, "generate", generate)
+    return asked
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A library of the test's own."""
+    return tmp_path / "library"
+
+
+@pytest.fixture
+def studio(data_dir: Path) -> Studio:
+    """Run `studio --data-dir <own> ...` in this process; gives the exit status."""
+    return lambda *arguments: main(["--data-dir", str(data_dir), *map(str, arguments)])
+
+
+@pytest.fixture
+def program(data_dir: Path, repository: Path) -> Program:
+    """Run `studio --data-dir <own> ...` as a program of its own."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "studio", "--data-dir", data_dir, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=repository,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small real model with random weights."""
+    from tests.generation.tiny_bundle import write_tiny_bundle
+
+    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")

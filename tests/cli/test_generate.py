@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studio.audio.files import probe
+from studio.cli.generate import ProgressBar
+from studio.core.errors import DeviceError
+from studio.generation.engine import Engine
+from studio.generation.request import Chunk, GenerationRequest
+from studio.library.library import Library
+from studio.playback.player import Player
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, Any]], str]:
+    said = capsys.readouterr()
+    return [json.loads(line) for line in said.out.splitlines()], said.err
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_every_flag_reaches_the_request(
+    studio: Any, tones: list[GenerationRequest], data_dir: Path
+) -> None:
+    flags = (
+        "--prompt dub --model house --bpm 140 --bars 4 --key Bbm --seed 9 --top-k 40 --top-p 0.5 "
+        "--temperature 0.7 --guidance 2"
+    )
+    assert studio("generate", *flags.split()) == 0
+    assert tones == [
+        GenerationRequest(
+            prompt="dub",
+            model="house",
+            tempo_bpm=140.0,
+            bars=4,
+            key="A#m",
+            seed=9,
+            top_k=40,
+            top_p=0.5,
+            temperature=0.7,
+            guidance=2.0,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flag", "field", "value"),
+    [("--duration", "duration_seconds", 2.5), ("--max-steps", "max_steps", 300)],
+)
+def test_other_lengths_reach_the_request(
+    studio: Any, tones: list[GenerationRequest], flag: str, field: str, value: float
+) -> None:
+    assert studio("generate", "--prompt", "dub", flag, value) == 0
+    assert getattr(tones[0], field) == value
+
+
+def test_json_says_everything_about_a_take_and_nothing_else(
+    studio: Any,
+    tones: list[GenerationRequest],
+    capsys: pytest.CaptureFixture[str],
+    data_dir: Path,
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "x.wav"
+    assert (
+        studio(
+            *("generate", "--prompt", "dub", "--bpm", 140, "--bars", 2, "--seed", 7),
+            *("--output", output, "--json"),
+        )
+        == 0
+    )
+    (row,), err = lines(capsys)
+    expected = {
+        "path": str(output),
+        "id": 1,
+        "seed": 7,
+        "model": "house",
+        "prompt": "dub",
+        "bpm": 140.0,
+        "key": None,
+        "bars": 2,
+        "frames": 16000,
+        "sample_rate": 32000,
+        "channels": 1,
+        "seconds": 0.5,
+        "seconds_taken": 0.1,
+    }
+    assert expected.items() <= row.items()
+    assert err == ""
+
+
+def test_the_output_has_the_bytes_of_the_librarys_file(
+    studio: Any, tones: list[GenerationRequest], data_dir: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "x.wav"
+    assert studio("generate", "--prompt", "dub", "--seed", 7, "--output", output) == 0
+    with Library.open(data_dir, read_only=True) as library:
+        (record,) = library.search()
+        assert library.path(record).read_bytes() == output.read_bytes()
+        assert record.seed == 7
+
+
+def test_without_a_file_the_take_is_in_the_library(
+    studio: Any, tones: list[GenerationRequest], capsys: pytest.CaptureFixture[str], data_dir: Path
+) -> None:
+    assert studio("generate", "--prompt", "dub") == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert probe(path).frames == 16000
+    assert data_dir / "samples" in path.parents
+
+
+def test_count_makes_the_seeds_that_follow_into_numbered_files(
+    studio: Any, tones: list[GenerationRequest], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "new" / "takes"
+    arguments = ("generate", "--prompt", "dub", "--seed", 7, "--count", 3, "--no-library")
+    target = ("--output-dir", folder, "--prefix", "dub", "--json")
+    assert studio(*arguments, *target) == 0
+    assert studio(*arguments, *target) == 0
+    assert [asked.seed for asked in tones] == [7, 8, 9] * 2
+    assert files(folder) == [f"dub_{number:04d}.wav" for number in range(1, 7)]
+    rows, _ = lines(capsys)
+    assert [Path(row["path"]).name for row in rows] == files(folder)
+    assert {row["id"] for row in rows} == {None}
+    first, again = folder / "dub_0001.wav", folder / "dub_0004.wav"
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_no_library_leaves_the_data_folder_alone(
+    studio: Any, tones: list[GenerationRequest], data_dir: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "x.wav"
+    assert studio("generate", "--prompt", "dub", "--no-library", "--output", output) == 0
+    assert not data_dir.exists()
+
+
+def test_a_new_seed_is_drawn_each_time(studio: Any, tones: list[GenerationRequest]) -> None:
+    for _ in range(3):
+        assert studio("generate", "--prompt", "dub") == 0
+    assert len({asked.seed for asked in tones}) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--bpm", "1000"), "tempo must be from 60 to 200 bpm, not 1000"),
+        (("--bpm", "nan"), "tempo must be from 60 to 200 bpm, not nan"),
+        (("--bars", "0"), "bars must be a whole number from 1 to 64, not 0"),
+        (("--key", "H"), "key 'H' is not known"),
+        (("--duration", "-1"), "duration must be from 0.1 to 600 seconds"),
+        (("--bars", "2", "--duration", "2"), "one length only"),
+        (("--count", "0"), "count must be a whole number from 1"),
+        (("--count", "2", "--output", "x.wav"), "--output-dir"),
+        (("--no-library",), "Nothing would be kept"),
+        (("--output", "/no/such/folder/x.wav"), "/no/such/folder does not exist"),
+        (("--output", "/"), "is a folder"),
+        (("--output-dir", "/dev/null/x"), "Cannot create the folder"),
+        (("--output-dir", "takes", "--prefix", "../x"), "prefix '../x'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_nothing_is_rendered(
+    studio: Any,
+    tones: list[GenerationRequest],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    assert studio("generate", "--prompt", "dub", *arguments) == 1
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert tones == []
+    assert files(tmp_path / "cwd") == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--prompt",), ("--prompt", "x", "--bars", "two"), ("--prompt", "x", "--colour", "red")],
+)
+def test_wrong_usage_is_status_2(
+    studio: Any, tones: list[GenerationRequest], arguments: tuple[str, ...]
+) -> None:
+    assert studio("generate", *arguments) == 2
+    assert tones == []
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    studio: Any,
+    tones: list[GenerationRequest],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = tmp_path / "out"
+    folder.mkdir()
+    monkeypatch.setattr(os, "fsync", full)
+    arguments = ("generate", "--prompt", "dub", "--no-library")
+    assert studio(*arguments, "--output", folder / "x.wav") == 1
+    assert studio(*arguments, "--output-dir", folder) == 1
+    said = capsys.readouterr()
+    assert said.err.count("disk is full") == said.err.count("\n") == 2
+    assert "out/x.wav" in said.err
+    assert "out/take_0001.wav" in said.err
+    assert files(folder) == []
+
+
+def test_ctrl_c_ends_with_130_and_keeps_the_finished_takes(
+    studio: Any,
+    tones: list[GenerationRequest],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    data_dir: Path,
+    tmp_path: Path,
+) -> None:
+    make = Engine.generate
+
+    def interrupted(engine: Engine, request: GenerationRequest, *rest: Any) -> Any:
+        if request.seed == 8:
+            raise KeyboardInterrupt
+        return make(engine, request, *rest)
+
+    monkeypatch.setattr(Engine, "generate", interrupted)
+    folder = tmp_path / "out"
+    arguments = ("--prompt", "dub", "--seed", 7, "--count", 3, "--output-dir", folder)
+    assert studio("generate", *arguments) == 130
+    assert capsys.readouterr().err == "studio: Interrupted; what was finished is kept.\n"
+    assert files(folder) == ["take_0001.wav"]
+    with Library.open(data_dir) as library:
+        assert library.count() == 1
+        assert library.check().ok
+
+
+def test_play_without_a_sound_card_keeps_the_take_and_says_so(
+    studio: Any,
+    tones: list[GenerationRequest],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def no_card(player: Player, clip: object, *, loop: bool) -> None:
+        raise DeviceError("No sound card was found.")
+
+    monkeypatch.setattr(Player, "play", no_card)
+    output = tmp_path / "x.wav"
+    assert studio("generate", "--prompt", "dub", "--output", output, "--play") == 1
+    assert capsys.readouterr().err == "studio: No sound card was found.\n"
+    assert output.exists()
+
+
+def test_the_progress_bar_is_drawn_on_a_terminal_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = Chunk(
+        start_frame=0, samples=np.zeros((1, 1), np.float32), done_steps=50, total_steps=100
+    )
+    with ProgressBar("seed 7") as bar:
+        bar.show(half)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with ProgressBar("seed 7") as bar:
+        bar.show(half)
+    drawn = capsys.readouterr()
+    assert " 50%" in drawn.err
+    assert drawn.err.endswith("\r\x1b[K")
+    assert drawn.out == ""
