@@ -12,7 +12,6 @@ from typing import TypedDict
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
-    QAbstractSpinBox,
     QDoubleSpinBox,
     QGridLayout,
     QLabel,
@@ -102,7 +101,6 @@ class OptionalNumber(QDoubleSpinBox):
         self.setSingleStep(field.step)
         self.setSpecialValueText("model's own")
         self.setValue(_UNSET)
-        self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.setFixedHeight(theme.CONTROL_HEIGHT)
         self.setObjectName(f"{field.name}_spin")
         self.setAccessibleName(field.title)

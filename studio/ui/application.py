@@ -73,6 +73,7 @@ def _show(application: QApplication, instance: SingleInstance, workstation: Work
     application.installEventFilter(return_clicks)
     bridge = Bridge()
     window = MainWindow(workstation, bridge)
+    window.closed.connect(application.quit)
     instance.raise_requested.connect(window.bring_to_front)
     bug_report = BugReport(window, workstation.paths.log_file)
     bridge.crashed.connect(bug_report.show)

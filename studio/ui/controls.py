@@ -99,7 +99,7 @@ class SeedField(QAbstractSpinBox):
         flags = QAbstractSpinBox.StepEnabledFlag
         return flags.StepUpEnabled | flags.StepDownEnabled
 
-    def validate(self, text: str, position: int) -> object:
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Digits only, within range."""
         if not text:
             return QValidator.State.Intermediate, text, position

@@ -53,19 +53,28 @@ def position_text(frame: int, sample_rate: int, tempo_bpm: float | None) -> str:
 
 
 def date_text(created_at: str, now: datetime | None = None) -> str:
-    """`Today 14:05`, `Yesterday 14:05`, `12 Mar 14:05`, or `12 Mar 2025`, in local time."""
+    """`14:05` for today, `Yesterday`, `12 Mar`, or `Mar 2025`, in local time."""
     try:
         moment = datetime.fromisoformat(created_at).astimezone()
     except ValueError:
         return created_at
     today = (now or datetime.now().astimezone()).astimezone()
-    clock = moment.strftime("%H:%M")
     if moment.date() == today.date():
-        return f"Today {clock}"
+        return moment.strftime("%H:%M")
     if moment.date() == (today - timedelta(days=1)).date():
-        return f"Yesterday {clock}"
-    day = f"{moment.day} {moment.strftime('%b')}"
-    return f"{day} {clock}" if moment.year == today.year else f"{day} {moment.year}"
+        return "Yesterday"
+    if moment.year == today.year:
+        return f"{moment.day} {moment.strftime('%b')}"
+    return moment.strftime("%b %Y")
+
+
+def exact_date_text(created_at: str) -> str:
+    """`12 March 2025, 14:05:09`, in local time."""
+    try:
+        moment = datetime.fromisoformat(created_at).astimezone()
+    except ValueError:
+        return created_at
+    return f"{moment.day} {moment.strftime('%B %Y, %H:%M:%S')}"
 
 
 def remaining_text(seconds: float | None) -> str:

@@ -26,11 +26,11 @@ class FlowLayout(QLayout):
         """Number of items."""
         return len(self._items)
 
-    def itemAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override] # Qt asks past the end and expects None  # noqa: N802 # Qt's name
+    def itemAt(self, index: int) -> QLayoutItem | None:  # noqa: N802 # Qt's name
         """An item, None past the end."""
         return self._items[index] if 0 <= index < len(self._items) else None
 
-    def takeAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override] # as itemAt  # noqa: N802 # Qt's name
+    def takeAt(self, index: int) -> QLayoutItem | None:  # noqa: N802 # Qt's name
         """Remove an item."""
         return self._items.pop(index) if 0 <= index < len(self._items) else None
 

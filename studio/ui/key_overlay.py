@@ -43,6 +43,7 @@ class KeyOverlay(QWidget):
         inside.addWidget(dim_label("Any key closes this list."))
         layout = QVBoxLayout(self)
         layout.addWidget(sheet, 0, Qt.AlignmentFlag.AlignCenter)
+        self._covered = parent
         parent.installEventFilter(self)
         self.hide()
 
@@ -51,7 +52,7 @@ class KeyOverlay(QWidget):
         if self.isVisible():
             self.hide()
             return
-        self.setGeometry(self.parentWidget().rect())
+        self.setGeometry(self._covered.rect())
         self.raise_()
         self.show()
         self.setFocus(Qt.FocusReason.PopupFocusReason)
@@ -59,7 +60,7 @@ class KeyOverlay(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Cover the window at every size."""
         if event.type() == QEvent.Type.Resize and self.isVisible():
-            self.setGeometry(self.parentWidget().rect())
+            self.setGeometry(self._covered.rect())
         return super().eventFilter(watched, event)
 
     def event(self, event: QEvent) -> bool:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import (
     QAbstractItemModel,
-    QModelIndex,
-    QPersistentModelIndex,
     QRect,
     QRectF,
     QStringListModel,
@@ -30,15 +28,15 @@ from PySide6.QtWidgets import (
 
 from studio.library.records import MAX_RATING, SampleRecord
 from studio.ui import icons, theme
-from studio.ui.library_model import RECORD_ROLE, Column
+from studio.ui.library_columns import Column
+from studio.ui.library_model import RECORD_ROLE, Index
 
-_PADDING = 8
+_PADDING = 7
 _STAR = 13
+_MORE_WIDTH = 22
 _DOT_STEP = 10
 _SELECTED = QColor(90, 169, 255, 56)
 _CURRENT = QColor(90, 169, 255, 84)
-
-Index = QModelIndex | QPersistentModelIndex
 
 
 def split_tags(text: str) -> list[str]:
@@ -155,7 +153,8 @@ class LibraryDelegate(QStyledItemDelegate):
         for place, tag in enumerate(record.tags):
             width = metrics.horizontalAdvance(tag) + 12
             left_over = len(record.tags) - place
-            if x + width > right:
+            room = right if left_over == 1 else right - _MORE_WIDTH
+            if x + width > room:
                 painter.setPen(QColor(theme.DIM))
                 painter.drawText(
                     QRect(x + 2, rect.y(), right - x, rect.height()),

@@ -7,7 +7,6 @@ the bridge's query thread, one page at a time, never every row; it must not writ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 from PySide6.QtCore import (
@@ -23,7 +22,7 @@ from PySide6.QtCore import (
 from studio.core.errors import StudioError
 from studio.library.records import Change, SampleRecord
 from studio.ui.bridge import Bridge
-from studio.ui.facts import date_text, length_text, tempo_text
+from studio.ui.library_columns import ORDERS, TITLES, Column, alignment, cell_text, cell_tooltip
 from studio.workstation.workstation import Workstation
 
 PAGE_ROWS = 200
@@ -32,48 +31,6 @@ RECORD_ROLE = Qt.ItemDataRole.UserRole + 1
 Index = QModelIndex | QPersistentModelIndex
 
 
-class Column(IntEnum):
-    """The columns from left to right."""
-
-    FAVOURITE = 0
-    NAME = 1
-    RATING = 2
-    TEMPO = 3
-    KEY = 4
-    BARS = 5
-    LENGTH = 6
-    TAGS = 7
-    SEED = 8
-    MODEL = 9
-    DATE = 10
-
-
-TITLES = {
-    Column.FAVOURITE: "",
-    Column.NAME: "Name",
-    Column.RATING: "Rating",
-    Column.TEMPO: "Tempo",
-    Column.KEY: "Key",
-    Column.BARS: "Bars",
-    Column.LENGTH: "Length",
-    Column.TAGS: "Tags",
-    Column.SEED: "Seed",
-    Column.MODEL: "Model",
-    Column.DATE: "Date",
-}
-ORDERS = {
-    Column.FAVOURITE: "favourite",
-    Column.NAME: "name",
-    Column.RATING: "rating",
-    Column.TEMPO: "tempo",
-    Column.KEY: "key",
-    Column.BARS: "bars",
-    Column.LENGTH: "length",
-    Column.SEED: "seed",
-    Column.MODEL: "model",
-    Column.DATE: "created",
-}
-_RIGHT = frozenset({Column.TEMPO, Column.BARS, Column.LENGTH, Column.SEED})
 _ROOT = QModelIndex()
 
 
@@ -196,7 +153,7 @@ class LibraryModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return TITLES[Column(section)]
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return self._alignment(Column(section))
+            return alignment(Column(section))
         if role == Qt.ItemDataRole.ToolTipRole and section == Column.FAVOURITE:
             return "Favourite"
         return None
@@ -209,13 +166,13 @@ class LibraryModel(QAbstractTableModel):
         if role == RECORD_ROLE:
             return record
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return self._text(record, column)
+            return cell_text(record, column)
         if role == Qt.ItemDataRole.EditRole and column == Column.TAGS:
             return ", ".join(record.tags)
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return self._alignment(column)
+            return alignment(column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._tooltip(record, column)
+            return cell_tooltip(record, column)
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -359,44 +316,3 @@ class LibraryModel(QAbstractTableModel):
             return
         for row in range(first, len(self._records)):
             self._rows_by_id[self._records[row].id] = row
-
-    # --- words ---------------------------------------------------------------------------------
-
-    @staticmethod
-    def _alignment(column: Column) -> Qt.AlignmentFlag:
-        side = Qt.AlignmentFlag.AlignRight if column in _RIGHT else Qt.AlignmentFlag.AlignLeft
-        return side | Qt.AlignmentFlag.AlignVCenter
-
-    @staticmethod
-    def _text(record: SampleRecord, column: Column) -> str:
-        match column:
-            case Column.FAVOURITE | Column.RATING:
-                return ""
-            case Column.NAME:
-                return record.name
-            case Column.TEMPO:
-                return tempo_text(record.tempo_bpm)
-            case Column.KEY:
-                return record.key or ""
-            case Column.BARS:
-                return "" if record.bars is None else str(record.bars)
-            case Column.LENGTH:
-                return length_text(record.duration_seconds)
-            case Column.TAGS:
-                return ", ".join(record.tags)
-            case Column.SEED:
-                return "" if record.seed is None else str(record.seed)
-            case Column.MODEL:
-                return record.model or ("imported" if record.origin == "imported" else "")
-            case Column.DATE:
-                return date_text(record.created_at)
-
-    @staticmethod
-    def _tooltip(record: SampleRecord, column: Column) -> str | None:
-        if record.missing:
-            return f"The file is missing: {record.relative_path}"
-        if column == Column.NAME:
-            return record.prompt or record.relative_path
-        if column == Column.TAGS and record.tags:
-            return ", ".join(record.tags)
-        return None

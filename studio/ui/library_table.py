@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import (
     QItemSelection,
     QItemSelectionModel,
-    QModelIndex,
     QPoint,
     QRect,
     Qt,
@@ -30,22 +29,23 @@ from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTab
 from studio.library.records import SampleRecord
 from studio.ui import theme
 from studio.ui.keys import key_for
+from studio.ui.library_columns import Column
 from studio.ui.library_delegate import LibraryDelegate, rating_at
-from studio.ui.library_model import Column, LibraryModel
+from studio.ui.library_model import Index, LibraryModel
 
 _WIDTHS = {
     Column.FAVOURITE: 26,
-    Column.RATING: 66,
-    Column.TEMPO: 56,
-    Column.KEY: 46,
-    Column.BARS: 46,
-    Column.LENGTH: 64,
-    Column.TAGS: 132,
-    Column.SEED: 88,
-    Column.MODEL: 60,
-    Column.DATE: 112,
+    Column.RATING: 64,
+    Column.TEMPO: 54,
+    Column.KEY: 44,
+    Column.BARS: 44,
+    Column.LENGTH: 62,
+    Column.TAGS: 120,
+    Column.SEED: 86,
+    Column.MODEL: 58,
+    Column.DATE: 74,
 }
-_MIN_NAME_WIDTH = 150
+_MIN_NAME_WIDTH = 140
 
 
 class LibraryTable(QTableView):
@@ -157,6 +157,19 @@ class LibraryTable(QTableView):
         """Their ids."""
         return [record.id for record in self.selected_records()]
 
+    def records(self, ids: Sequence[int]) -> list[SampleRecord]:
+        """The sounds with these ids that have been read."""
+        rows = (self._library.row_of(sample_id) for sample_id in ids)
+        return [self._library.record(row) for row in rows if row is not None]
+
+    def mark_shown(self, sample_id: int | None, *, playing: bool) -> None:
+        """Mark the row of the sound in the waveform."""
+        playing_id = sample_id if playing else None
+        delegate = self.row_delegate
+        if (delegate.shown_id, delegate.playing_id) != (sample_id, playing_id):
+            delegate.shown_id, delegate.playing_id = sample_id, playing_id
+            self.viewport().update()
+
     def select_id(self, sample_id: int) -> bool:
         """Select one sound without playing it; False when its row has not been read."""
         row = self._library.row_of(sample_id)
@@ -173,7 +186,7 @@ class LibraryTable(QTableView):
         return True
 
     def currentChanged(  # noqa: N802 # Qt's name
-        self, current: QModelIndex, previous: QModelIndex
+        self, current: Index, previous: Index
     ) -> None:
         """Tell which row was reached, when a person did it."""
         super().currentChanged(current, previous)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
@@ -137,8 +138,8 @@ class Takes(QObject):
             self.added.emit(take)
             self._bridge.watch(
                 job.future,
-                lambda record, take=take: self._finished(take, record),
-                lambda error, take=take: self._stopped(take, error),
+                partial(self._finished, take),
+                partial(self._stopped, take),
             )
         return True
 
@@ -172,7 +173,7 @@ class Takes(QObject):
         known = {model.name: model for model in self._workstation.models()}
         model = known.get(take.job.request.model)
         rate = model.sample_rate if model else _DEFAULT_RATE
-        self._audition.grow(Sound.from_job(take.id, take.job.request, rate, channels), play=True)
+        self._audition.grow(Sound.from_job(take.id, take.job.request, rate, channels))
 
     def _complete(self, take: TakeState) -> None:
         finished = take.job.take

@@ -125,12 +125,14 @@ QLineEdit[fault="true"], QAbstractSpinBox[fault="true"], QComboBox[fault="true"]
     border-color: {ERROR};
 }}
 QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {{ color: {DIM}; }}
-QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
 QComboBox::drop-down {{ border: none; width: 18px; }}
 QComboBox::down-arrow {{ image: none; }}
 QComboBox QLineEdit, QAbstractSpinBox QLineEdit {{
     border: none; padding: 0; background: transparent; min-height: 0;
 }}
+QAbstractSpinBox {{ padding: 0; }}
+QAbstractSpinBox QLineEdit {{ padding: 0 6px; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
 QComboBox QAbstractItemView {{
     background: {RAISED}; border: 1px solid {LINE}; outline: none; padding: 2px;
     selection-background-color: {HOVER}; selection-color: {TEXT};
@@ -142,7 +144,7 @@ QPushButton, QToolButton {{
     padding: 0 10px; min-height: 24px;
 }}
 QToolButton {{ padding: 0 4px; min-width: 16px; }}
-QToolButton[chip="true"] {{ padding: 0 7px; min-height: 20px; }}
+QToolButton[chip="true"] {{ padding: 0 1px; min-width: 0; min-height: 20px; }}
 QToolButton[chip="true"]:checked {{
     background: {TEXT}; color: {BACKGROUND}; border-color: {TEXT};
 }}
@@ -185,7 +187,7 @@ QTableView {{
 QHeaderView {{ background: {PANEL}; border: none; }}
 QHeaderView::section {{
     background: {PANEL}; color: {DIM}; border: none; border-bottom: 1px solid {LINE};
-    padding: 0 8px; min-height: 23px; text-align: left;
+    padding: 0 7px; min-height: 23px; text-align: left;
 }}
 QHeaderView::section:hover {{ color: {TEXT}; }}
 QTableCornerButton::section {{ background: {PANEL}; border: none; }}

@@ -143,11 +143,13 @@ class TransportBar(QFrame):
         self.setObjectName("transport_bar")
         self.setFixedHeight(theme.TRANSPORT_HEIGHT)
         self._audition = audition
+        self._speaker = speaker = audition.speaker
         self.play_button = tool_button("play", "play_button", tooltip("Play or stop", "play"))
         self.loop_button = tool_button(
             "loop", "loop_button", tooltip("Loop", "loop"), checkable=True
         )
         self.loop_button.setChecked(audition.loop)
+        self._shown_underruns = 0
         self._play_icon = icons.icon("play")
         self._stop_icon = icons.icon("stop", theme.ACCENT)
         self.position_label = QLabel()
@@ -163,7 +165,7 @@ class TransportBar(QFrame):
         self.name_label = ElidedLabel()
         self.name_label.setObjectName("now_label")
         self.name_label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.volume = VolumeMeter(audition.volume_db)
+        self.volume = VolumeMeter(speaker.volume_db)
         self.volume_text = dim_label("", "volume_label")
         self.volume_text.setFixedWidth(56)
         self.device_label = dim_label("", "device_label")
@@ -172,30 +174,30 @@ class TransportBar(QFrame):
         self.loop_button.toggled.connect(audition.set_loop)
         self.volume.volume_changed.connect(self._set_volume)
         audition.loop_changed.connect(self.loop_button.setChecked)
-        audition.playing_changed.connect(self._show_playing)
+        speaker.playing_changed.connect(self._show_playing)
         audition.sound_changed.connect(self._show_sound)
         audition.sound_grew.connect(lambda: self._show_sound(audition.sound))
-        audition.device_changed.connect(self.show_device)
+        speaker.device_changed.connect(self.show_device)
         self._timer = QTimer(self)
         self._timer.setInterval(_REFRESH_MILLISECONDS)
         self._timer.timeout.connect(self._tick)
         self._show_sound(audition.sound)
         self._show_playing(audition.playing)
-        self._show_volume(audition.volume_db)
+        self._show_volume(speaker.volume_db)
         self.show_device()
 
     def show_device(self) -> None:
         """Say which sound card plays, and whether sound was lost."""
-        audition = self._audition
-        if audition.device_error is not None:
+        speaker = self._speaker
+        if speaker.device_error is not None:
             text, state = "No sound card", "error"
-            detail = audition.device_error.user_message
-        elif audition.underruns:
-            gaps = audition.underruns
+            detail = speaker.device_error.user_message
+        elif speaker.underruns:
+            gaps = speaker.underruns
             text, state = f"{gaps} gap" if gaps == 1 else f"{gaps} gaps", "error"
             detail = "The computer was too busy to feed the sound card in time, this often"
         else:
-            text, state = audition.device_name or "", ""
+            text, state = speaker.device_name or "", ""
             detail = f"Sound card: {text}" if text else ""
         metrics = self.device_label.fontMetrics()
         self.device_label.setText(metrics.elidedText(text, Qt.TextElideMode.ElideRight, 140))
@@ -203,7 +205,7 @@ class TransportBar(QFrame):
         restyle(self.device_label, "state", state)
 
     def _set_volume(self, volume_db: float) -> None:
-        self._audition.set_volume_db(volume_db)
+        self._speaker.set_volume_db(volume_db)
         self._show_volume(volume_db)
 
     def _show_volume(self, volume_db: float) -> None:
@@ -235,16 +237,15 @@ class TransportBar(QFrame):
                 position_text(frame or 0, sound.sample_rate, sound.tempo_bpm)
             )
             if frame is not None:
-                level = sound.level_at(frame) * 10 ** (audition.volume_db / 20)
+                level = sound.level_at(frame) * 10 ** (self._speaker.volume_db / 20)
         self.volume.set_level(level)
-        if audition.underruns != self._shown_underruns:
-            self._shown_underruns = audition.underruns
+        if self._speaker.underruns != self._shown_underruns:
+            self._shown_underruns = self._speaker.underruns
             self.show_device()
         if not audition.playing and self.volume.silent:
             self._timer.stop()
 
     def _lay_out(self) -> None:
-        self._shown_underruns = 0
         self.tempo_unit = dim_label("BPM")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 0, 12, 0)

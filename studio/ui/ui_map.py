@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QPoint, QRect, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
-from studio.ui.library_model import Column
+from studio.ui.library_columns import Column
 
 if TYPE_CHECKING:
     from studio.ui.main_window import MainWindow
@@ -43,7 +43,7 @@ class UiMap(QObject):
         self._last_beat = time.perf_counter()
         self._max_stall_ms = 0.0
         window.takes.pressed.connect(self._pressed)
-        window.audition.stream_heard.connect(self._heard)
+        window.audition.speaker.stream_heard.connect(self._heard)
         self._beat = QTimer(self)
         self._beat.setTimerType(Qt.TimerType.PreciseTimer)
         self._beat.setInterval(_BEAT_MILLISECONDS)

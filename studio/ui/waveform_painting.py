@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPen, QPolygonF
 from studio.ui import theme
 from studio.ui.keys import key_for
 from studio.ui.sound import Sound
+from studio.ui.timeline import Timeline
 
 RULER_HEIGHT = 18
 _SCROLL_MARK_HEIGHT = 4
@@ -38,8 +40,7 @@ class Picture:
     Attributes:
         size: Of the widget, in logical pixels.
         sound: What is shown; None shows what to do next.
-        start_frame: At the left edge.
-        end_frame: At the right edge.
+        timeline: The visible stretch.
         region: Selected frames.
         loop: Playback repeats.
         focused: The widget has the keyboard.
@@ -48,17 +49,11 @@ class Picture:
 
     size: QSize
     sound: Sound | None
-    start_frame: float
-    end_frame: float
+    timeline: Timeline
     region: tuple[int, int] | None
     loop: bool
     focused: bool
     font: QFont
-
-    def x_of(self, frame: float) -> float:
-        """Horizontal position of a frame."""
-        span = max(self.end_frame - self.start_frame, 1e-9)
-        return (frame - self.start_frame) / span * self.size.width()
 
 
 def paint_waveform(painter: QPainter, picture: Picture) -> None:
@@ -115,7 +110,7 @@ def _paint_empty(painter: QPainter, picture: Picture) -> None:
 def _paint_unmade(painter: QPainter, picture: Picture, sound: Sound) -> None:
     if not sound.growing:
         return
-    edge = max(picture.x_of(sound.frames), 0.0)
+    edge = max(picture.timeline.x_of(sound.frames), 0.0)
     rest = QRectF(edge, RULER_HEIGHT, picture.size.width() - edge, picture.size.height())
     painter.fillRect(rest, _UNMADE)
     painter.fillRect(rest, QBrush(_BEAT_LINE, Qt.BrushStyle.BDiagPattern))
@@ -123,7 +118,9 @@ def _paint_unmade(painter: QPainter, picture: Picture, sound: Sound) -> None:
 
 def _grid_lines(picture: Picture, sound: Sound) -> Iterator[tuple[float, str, bool]]:
     """x, label and whether it is a main line, for every visible grid line."""
-    pixels_per_frame = picture.size.width() / max(picture.end_frame - picture.start_frame, 1e-9)
+    pixels_per_frame = picture.size.width() / max(
+        picture.timeline.end_frame - picture.timeline.start_frame, 1e-9
+    )
     beat = sound.beat_frames
     if beat is None:
         yield from _second_lines(picture, sound, pixels_per_frame)
@@ -135,8 +132,8 @@ def _grid_lines(picture: Picture, sound: Sound) -> Iterator[tuple[float, str, bo
         if sixteenth_pixels * wider >= _MIN_LINE_GAP:
             break
     frames_per_step = beat / 4 * step
-    first = max(0, math.ceil(picture.start_frame / frames_per_step - 1e-6))
-    last = math.floor(picture.end_frame / frames_per_step + 1e-6)
+    first = max(0, math.ceil(picture.timeline.start_frame / frames_per_step - 1e-6))
+    last = math.floor(picture.timeline.end_frame / frames_per_step + 1e-6)
     label_step = step
     while sixteenth_pixels * label_step < 44:
         label_step *= 4 if label_step < 16 else 2
@@ -148,7 +145,7 @@ def _grid_lines(picture: Picture, sound: Sound) -> Iterator[tuple[float, str, bo
             label = str(bar) if sixteenth % 16 == 0 else f"{bar}.{beat_in_bar}"
             if sixteenth % 4:
                 label += f".{sixteenth % 4 + 1}"
-        yield picture.x_of(index * frames_per_step), label, sixteenth % 16 == 0
+        yield picture.timeline.x_of(index * frames_per_step), label, sixteenth % 16 == 0
 
 
 def _second_lines(
@@ -158,13 +155,13 @@ def _second_lines(
     for step in (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 600):
         if step * sound.sample_rate * pixels_per_frame >= 60:
             break
-    first = math.ceil(picture.start_frame / sound.sample_rate / step - 1e-6)
-    last = math.floor(picture.end_frame / sound.sample_rate / step + 1e-6)
+    first = math.ceil(picture.timeline.start_frame / sound.sample_rate / step - 1e-6)
+    last = math.floor(picture.timeline.end_frame / sound.sample_rate / step + 1e-6)
     decimals = max(0, -math.floor(math.log10(step)))
     for index in range(first, last + 1):
         seconds = index * step
         label = f"{seconds:.{decimals}f} s" if seconds < 60 else f"{seconds / 60:.3g} min"
-        yield picture.x_of(seconds * sound.sample_rate), label, False
+        yield picture.timeline.x_of(seconds * sound.sample_rate), label, False
 
 
 def _paint_grid(painter: QPainter, picture: Picture, sound: Sound) -> None:
@@ -191,12 +188,12 @@ def _paint_peaks(painter: QPainter, picture: Picture, sound: Sound) -> None:
     top = RULER_HEIGHT + 6
     half = (picture.size.height() - top - _SCROLL_MARK_HEIGHT - 6) / 2
     middle = top + half
-    start, end = math.floor(picture.start_frame), math.ceil(picture.end_frame)
+    start, end = math.floor(picture.timeline.start_frame), math.ceil(picture.timeline.end_frame)
     lowest, highest, rms = sound.pyramid.view(start, max(end, start + 1), max(width, 1))
-    there = round(min(max(picture.x_of(sound.frames), 0), width))
+    there = round(min(max(picture.timeline.x_of(sound.frames), 0), width))
     columns = np.arange(there)
     _paint_columns(painter, columns, middle, -highest * half, -lowest * half, _PEAK)
-    body = np.minimum(rms, np.maximum(np.abs(lowest), np.abs(highest)))
+    body = np.minimum(rms, np.maximum(-lowest, highest))
     _paint_columns(painter, columns, middle, -body * half, body * half, _BODY)
     clipped = np.flatnonzero(np.maximum(highest, -lowest)[:there] > 1.0)
     painter.setPen(QColor(theme.ERROR))
@@ -208,8 +205,8 @@ def _paint_columns(
     painter: QPainter,
     columns: NDArray[np.int64],
     middle: float,
-    upper: NDArray[np.float32],
-    lower: NDArray[np.float32],
+    upper: NDArray[np.floating[Any]],
+    lower: NDArray[np.floating[Any]],
     colour: QColor,
 ) -> None:
     painter.setPen(QPen(colour, 1))
@@ -225,7 +222,7 @@ def _paint_region(painter: QPainter, picture: Picture, sound: Sound) -> None:
     height = picture.size.height()
     region = picture.region
     if region is not None:
-        left, right = picture.x_of(region[0]), picture.x_of(region[1])
+        left, right = picture.timeline.x_of(region[0]), picture.timeline.x_of(region[1])
         width = picture.size.width()
         painter.fillRect(QRectF(0, RULER_HEIGHT, left, height - RULER_HEIGHT), _OUTSIDE)
         painter.fillRect(
@@ -238,7 +235,7 @@ def _paint_region(painter: QPainter, picture: Picture, sound: Sound) -> None:
             )
     if picture.loop and not sound.growing:
         start, end = region or (0, sound.frames)
-        left, right = picture.x_of(start), picture.x_of(end)
+        left, right = picture.timeline.x_of(start), picture.timeline.x_of(end)
         bracket = QColor(theme.ACCENT)
         painter.fillRect(QRectF(left, RULER_HEIGHT - 2, right - left, 2), bracket)
         for x in (left, right - 2):
@@ -247,11 +244,11 @@ def _paint_region(painter: QPainter, picture: Picture, sound: Sound) -> None:
 
 def _paint_scroll_mark(painter: QPainter, picture: Picture, sound: Sound) -> None:
     whole = sound.shown_frames
-    if picture.end_frame - picture.start_frame >= whole:
+    if picture.timeline.end_frame - picture.timeline.start_frame >= whole:
         return
     width = picture.size.width()
-    left = picture.start_frame / whole * width
-    length = max((picture.end_frame - picture.start_frame) / whole * width, 8)
+    left = picture.timeline.start_frame / whole * width
+    length = max((picture.timeline.end_frame - picture.timeline.start_frame) / whole * width, 8)
     painter.fillRect(
         QRectF(left, picture.size.height() - _SCROLL_MARK_HEIGHT, length, _SCROLL_MARK_HEIGHT),
         QColor(theme.DIM),
