@@ -44,13 +44,14 @@ class LoopBank:
     def loop(self, index: int) -> NDArray[np.float32]:
         """One period of loop `index`, float32 [frames]."""
         period = self.samples[self.offsets[index] : self.offsets[index + 1]]
-        return period.astype(np.float32) / _FULL_SCALE
+        return period.astype(np.float32) / np.float32(_FULL_SCALE)
 
     def excerpt(self, index: int, start: int, frames: int) -> NDArray[np.float32]:
         """`frames` of loop `index` played round and round from `start` (may be negative)."""
         begin, end = self.offsets[index], self.offsets[index + 1]
         positions = begin + np.arange(start, start + frames) % (end - begin)
-        return self.samples[positions].astype(np.float32) / _FULL_SCALE
+        played: NDArray[np.int16] = self.samples[positions]
+        return played.astype(np.float32) / np.float32(_FULL_SCALE)
 
     def random_excerpts(
         self, count: int, frames: int, rng: np.random.Generator

@@ -78,24 +78,37 @@ def set_initial_weights(model: EncodecModel) -> None:
 
 
 def train_reconstruction(
-    train: LoopBank, held_out: LoopBank, recipe: ReconstructionRecipe, journal: Journal
+    train: LoopBank,
+    held_out: LoopBank,
+    recipe: ReconstructionRecipe,
+    journal: Journal,
+    start: EncodecModel | None = None,
 ) -> EncodecModel:
     """Train encoder, codebooks and decoder together.
+
+    Args:
+        train: What to learn from.
+        held_out: What to measure on.
+        recipe: Time and sizes.
+        journal: Where figures go.
+        start: A codec to go on from, codebooks included; None begins anew.
 
     Raises:
         TrainingError: The signal died in the first steps; no time is wasted on the rest.
     """
     torch.manual_seed(1)
-    model = EncodecModel(HOUSE_CODEC)
-    set_initial_weights(model)
+    model = EncodecModel(HOUSE_CODEC) if start is None else start.train()
     learner = CodebookLearner(*model.codebooks.shape)
+    if start is None:
+        set_initial_weights(model)
+    else:
+        learner.go_on_from(model.codebooks)
     distance = MelDistance()
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=0, fused=True
     )
-    schedule = ClockSchedule(
-        minutes=recipe.minutes, peak=recipe.learning_rate, floor=3e-5, warm_up_steps=100
-    )
+    peak = recipe.learning_rate if start is None else recipe.learning_rate / 2
+    schedule = ClockSchedule(minutes=recipe.minutes, peak=peak, floor=2e-5, warm_up_steps=100)
     excerpts = _excerpts(train, recipe)
     measured = 0.0
     step = 0
@@ -103,7 +116,7 @@ def train_reconstruction(
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate(step)
         audio = next(excerpts)
-        if step == recipe.free_steps:
+        if step == recipe.free_steps and not learner.started:
             learner.start(_sample_latents(model, excerpts))
         with torch.autocast("cpu", torch.bfloat16):
             latents = model.latents(audio)

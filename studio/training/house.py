@@ -1,7 +1,7 @@
 """The one recorded command that makes the embedded model.
 
 Owns the order of the stages and the folder they leave their results in: loops, codec, codes,
-sharper decoder, language model, bundle. A stage whose result is there is not run again, so a
+language model, sharper decoder, bundle. A stage whose result is there is not run again, so a
 run that was stopped goes on where it was.
 """
 
@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from studio.training.loopsynth import ALIASES, GENRES, GRIDS, vocabulary
 from studio.training.publish import publish_bundle
 from studio.training.tokens import encode_bank, load_codes, save_codes
 
-STAGES = ("loops", "codec", "codes", "adversarial", "language-model", "bundle")
+STAGES = ("loops", "codec", "codes", "language-model", "adversarial", "bundle")
 CONTEXT_FRAMES = 272
 _VALIDATION_SEED = 10_000_000
 _SAMPLING = {
@@ -53,9 +53,9 @@ class HouseRecipe:
 
     loops: int = 12_400
     held_out_loops: int = 240
-    codec: ReconstructionRecipe = ReconstructionRecipe()
-    adversarial: AdversarialRecipe = AdversarialRecipe()
-    language_model: LanguageModelRecipe = LanguageModelRecipe()
+    codec: ReconstructionRecipe = field(default_factory=ReconstructionRecipe)
+    adversarial: AdversarialRecipe = field(default_factory=AdversarialRecipe)
+    language_model: LanguageModelRecipe = field(default_factory=LanguageModelRecipe)
 
 
 def house_template() -> PromptTemplate:
@@ -86,8 +86,8 @@ class HouseTraining:
             "loops": self._render_loops,
             "codec": self._train_codec,
             "codes": self._encode_loops,
-            "adversarial": self._sharpen,
             "language-model": self._train_language_model,
+            "adversarial": self._sharpen,
             "bundle": self._publish,
         }
         for name in STAGES:
@@ -111,13 +111,15 @@ class HouseTraining:
         return open_bank(self._work / "train"), open_bank(self._work / "held-out")
 
     def _train_codec(self) -> None:
-        model = train_reconstruction(*self._banks(), self._recipe.codec, self._journal)
-        torch.save(model.state_dict(), self._work / "codec.pt")
+        file = self._work / "codec.pt"
+        start = self._codec(file.name) if file.exists() else None
+        model = train_reconstruction(*self._banks(), self._recipe.codec, self._journal, start)
+        torch.save(model.state_dict(), file)
 
     def _codec(self, file: str) -> EncodecModel:
         model = EncodecModel(HOUSE_CODEC)
         model.load_state_dict(torch.load(self._work / file, weights_only=True))
-        return model.to(memory_format=torch.channels_last).eval()
+        return model.eval()
 
     def _encode_loops(self) -> None:
         codec = self._codec("codec.pt")
@@ -211,8 +213,6 @@ def run_from_command_line(options: Any) -> int:
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(os.cpu_count() or 1)
     torch.set_flush_denormal(True)
-    journal = Journal(
-        options.work / "log.jsonl", lambda line: print(line, file=sys.stderr, flush=True)
-    )
+    journal = Journal(options.work / "log.jsonl", sys.stderr)
     HouseTraining(recipe, options.work, options.out, journal).run(options.until)
     return 0

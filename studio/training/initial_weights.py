@@ -38,13 +38,13 @@ def draw_weights(model: MusicLanguageModel) -> None:
         assert isinstance(block, DecoderBlock)
         for branch in (block.self_attention.out, block.cross_attention.out, block.ffn_out):
             nn.init.normal_(branch.weight, 0, branch_scale)
-        for inner in (
+        for entry in (
             block.self_attention.qkv,
             block.cross_attention.query,
             block.cross_attention.key_value,
             block.ffn_in,
         ):
-            nn.init.normal_(inner.weight, 0, 0.04)
+            nn.init.normal_(entry.weight, 0, 0.04)
     config = text.config
     inner = config.heads * config.head_dim
     nn.init.normal_(text.embedding.weight, 0, 0.5)

@@ -1,6 +1,6 @@
 """The written record of a training run.
 
-Owns one append-only file of JSON lines, a stage and its figures on each, echoed to a listener so
+Owns one append-only file of JSON lines, a stage and its figures on each, echoed to a stream so
 that a person can watch. It decides nothing.
 """
 
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 
 class Journal:
     """Appends figures to a log as they come."""
 
-    def __init__(self, file: Path, listener: Callable[[str], None] | None = None) -> None:
+    def __init__(self, file: Path, echo: TextIO | None = None) -> None:
         self._file = file
-        self._listener = listener
+        self._echo = echo
         self._start = time.monotonic()
 
     def write(self, stage: str, **figures: object) -> None:
@@ -26,5 +26,6 @@ class Journal:
         line = json.dumps({"stage": stage, "at_seconds": seconds, **figures})
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
-        if self._listener is not None:
-            self._listener(line)
+        if self._echo is not None:
+            self._echo.write(line + "\n")
+            self._echo.flush()

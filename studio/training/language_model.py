@@ -107,7 +107,7 @@ def delayed_pair(codes: Tensor, filler: int) -> tuple[Tensor, Tensor]:
 def code_losses(
     model: MusicLanguageModel, codes: Tensor, ids: Tensor, mask: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Cross-entropy in nats of codes [B, K, T] under texts: (mean of each codebook [K], [B, K, T])."""
+    """Cross-entropy in nats of codes [B, K, T] under texts: means [K], and each [B, K, T]."""
     config = model.decoder.config
     inputs, targets = delayed_pair(codes, config.vocabulary)
     with torch.autocast("cpu", torch.bfloat16):

@@ -91,9 +91,7 @@ def publish_bundle(
         StorageError: The folder cannot be written; an earlier bundle there is untouched.
     """
     fresh = folder.with_name(folder.name + ".new")
-    config = bundle_config(
-        model.text_encoder.config, codec.config, model.decoder.config
-    )
+    config = bundle_config(model.text_encoder.config, codec.config, model.decoder.config)
     filler = model.decoder.config.vocabulary
     generation = {
         "bos_token_id": filler,

@@ -61,6 +61,14 @@ class CodebookLearner(nn.Module):
             rest = rest - centres[nearest_code(rest, centres)]
         self.started = True
 
+    @torch.no_grad()
+    def go_on_from(self, codebooks: Tensor) -> None:
+        """Take learnt codebooks [K, V, D] and follow them on, all codes equally used so far."""
+        self.codebooks.copy_(codebooks)
+        self.counts.fill_(1.0)
+        self.sums.copy_(codebooks)
+        self.started = True
+
     def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, D, T] to (quantised with a straight-through gradient, commitment loss)."""
         if not self.started:

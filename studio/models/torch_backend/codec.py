@@ -158,7 +158,8 @@ class SameConv(nn.Module):
         total = self.span - self.stride
         right = total // 2
         missing = -x.shape[-1] % self.stride
-        return self.conv(_reflect(x, total - right, right + missing))
+        y: Tensor = self.conv(_reflect(x, total - right, right + missing))
+        return y
 
 
 def _reflect(x: Tensor, left: int, right: int) -> Tensor:
@@ -312,7 +313,7 @@ class EncodecModel(nn.Module):
         self.decoder = Decoder(config)
         shape = (config.codebooks, config.codebook_size, config.hidden_size)
         self.register_buffer("codebooks", torch.zeros(shape))
-        self.to(memory_format=torch.channels_last)
+        _lay_channels_last(self)
 
     def latents(self, audio: Tensor) -> Tensor:
         """Waveform [B, 1, N] to unquantised latents [B, D, T], T = ceil(N / hop)."""
@@ -380,7 +381,7 @@ class EncodecModel(nn.Module):
                 )
             state[name] = value.to(parameter.dtype)
         self.load_state_dict(state)
-        self.to(memory_format=torch.channels_last)
+        _lay_channels_last(self)
 
     def to_hf(self) -> dict[str, Tensor]:
         """Every weight under Hugging Face's names, weight norm unfolded."""
@@ -396,11 +397,17 @@ class EncodecModel(nn.Module):
             elif name.endswith(".conv.weight"):
                 weight = value.squeeze(2).contiguous()
                 stem = name.removesuffix("weight") + "parametrizations.weight."
-                tensors[stem + "original0"] = weight.norm(dim=(1, 2), keepdim=True)
+                tensors[stem + "original0"] = torch.linalg.vector_norm(weight, dim=(1, 2), keepdim=True)
                 tensors[stem + "original1"] = weight
             else:
                 tensors[name] = value.clone()
         return tensors
+
+
+def _lay_channels_last(model: nn.Module) -> None:
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def nearest_code(vectors: Tensor, book: Tensor) -> Tensor:
@@ -431,7 +438,8 @@ def _folded(tensors: Mapping[str, Tensor], stem: str) -> Tensor:
     ):
         if stem + direction in tensors:
             v, g = _tensor(tensors, stem + direction), _tensor(tensors, stem + gain)
-            return v * (g / v.norm(dim=(1, 2), keepdim=True).clamp_min(1e-12))
+            length: Tensor = torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True)
+            return v * (g / length.clamp_min(1e-12))
     return _tensor(tensors, stem + ".weight")
 
 
@@ -490,7 +498,8 @@ class EncodecStream:
         keep = max(0, until - self._context)
         self._hidden = self._hidden[..., keep - self._hidden_start :]
         self._hidden_start = keep
-        return piece.float().numpy().copy()
+        samples: NDArray[np.float32] = piece.float().numpy().copy()
+        return samples
 
     def _run_recurrent(self, until: int) -> None:
         if until <= self._hidden_done:

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from studio.training.spectral import MelDistance, mel_filters, si_sdr_db
+
+
+def test_every_mel_band_hears_something_and_peaks_near_one() -> None:
+    for n_fft, bands in ((32, 6), (128, 12), (2048, 80)):
+        filters = mel_filters(32_000, n_fft, bands)
+        assert filters.shape == (bands, n_fft // 2 + 1)
+        assert (filters.max(axis=1) > 0.1).all()
+        assert filters.max() <= 1.0
+
+
+def test_a_full_scale_sine_measures_about_one() -> None:
+    seconds = torch.arange(32_000) / 32_000
+    sine = torch.sin(2 * torch.pi * 1_000 * seconds)[None]
+    loudest = MelDistance().mel(sine, 1024).amax(dim=1)[0, 10:-10].mean().item()
+    assert 0.7 < loudest < 1.3
+
+
+def test_distance_is_zero_to_itself_and_grows_with_noise() -> None:
+    torch.manual_seed(0)
+    sound = torch.randn(2, 16_000) * 0.1
+    distance = MelDistance()
+    assert distance(sound, sound)[0].item() == 0
+    little = distance(sound, sound + 0.01 * torch.randn_like(sound))[0]
+    much = distance(sound, sound + 0.1 * torch.randn_like(sound))[0]
+    assert 0 < little < much
+
+
+def test_si_sdr_ignores_scale_and_counts_noise() -> None:
+    rng = np.random.default_rng(0)
+    sound = torch.from_numpy(rng.standard_normal((1, 32_000)).astype(np.float32))
+    noise = torch.from_numpy(rng.standard_normal((1, 32_000)).astype(np.float32))
+    noisy = sound + 0.1 * noise
+    assert abs(si_sdr_db(sound, noisy).item() - 20) < 0.3
+    assert abs(si_sdr_db(sound, 3 * noisy).item() - 20) < 0.3
