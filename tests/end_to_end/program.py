@@ -23,6 +23,7 @@ class Studio:
     Attributes:
         data_dir: The library's folder.
         process: The window's process.
+        model: The embedded model, or the bundle folder in SEEDCRATE_TEST_MODEL.
     """
 
     def __init__(self, folder: Path, screen: Screen, sound: dict[str, str]) -> None:
@@ -33,7 +34,7 @@ class Studio:
         self._log = folder / "studio.log"
         home = folder / "home"
         home.mkdir()
-        kept = {"PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV"}
+        kept = {"PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH"}
         self._environment = {
             **{name: value for name, value in os.environ.items() if name in kept},
             "HOME": str(home),
@@ -41,10 +42,10 @@ class Studio:
             **screen.environment,
             **sound,
         }
-        model = os.environ.get("SEEDCRATE_TEST_MODEL")
-        if model:
+        self.model = os.environ.get("SEEDCRATE_TEST_MODEL", "house")
+        if self.model != "house":
             self.data_dir.mkdir()
-            (self.data_dir / "settings.json").write_text(json.dumps({"model": model}))
+            (self.data_dir / "settings.json").write_text(json.dumps({"model": self.model}))
 
     # --- the command line ----------------------------------------------------------------------
 
