@@ -19,7 +19,7 @@ from typing import Literal
 
 from studio.core.errors import EngineError, StudioError
 from studio.core.log import start_logging
-from studio.generation.loading import LoadedModel, load_model
+from studio.generation.engine import Engine
 from studio.generation.request import Chunk, GenerationRequest, Take
 
 _LOG = logging.getLogger(__name__)
@@ -120,11 +120,9 @@ def run_engine(
 
 class _Child:
     def __init__(self, inbox: Connection, outbox: Connection) -> None:
-        from studio.generation.engine import Engine
-
         self._inbox = inbox
         self._outbox = outbox
-        self._engine = Engine(_load_here)
+        self._engine = Engine()
         self._work: queue.SimpleQueue[Generate | WarmUp] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
 
@@ -190,7 +188,3 @@ class _Child:
             self._outbox.send(message)
         except OSError:
             os._exit(0)
-
-
-def _load_here(name: str) -> LoadedModel:
-    return load_model(name)

@@ -14,6 +14,7 @@ from typing import Any
 
 from studio.core.errors import InputError, ModelError
 from studio.editing.loops import loop_frames
+from studio.editing.stretch import SPEEDS
 from studio.generation.request import GenerationRequest
 from studio.models.backend import ModelInfo, Sampling
 from studio.models.prompting import PromptTemplate
@@ -112,6 +113,11 @@ def plan_render(
             key=request.key,
         )
         speed = tempo_bpm / prompt_plan.grid_tempo_bpm
+        if not SPEEDS[0] <= speed <= SPEEDS[1]:
+            raise InputError(
+                f"This model keeps time near {prompt_plan.grid_tempo_bpm:g} bpm, too far from "
+                f"{tempo_bpm:g}; ask for another tempo, or take another model."
+            )
         bar_frames = prompt_plan.bar_frames
         period_frames = bar_frames * prompt_plan.period_bars
         key = prompt_plan.key

@@ -118,6 +118,12 @@ def test_an_asked_top_k_is_not_overridden_by_the_models_own_nucleus() -> None:
     assert plan_render(request(top_k=1), nucleus, None).sampling.greedy
 
 
+def test_a_tempo_out_of_reach_of_every_grid_is_refused(template: PromptTemplate) -> None:
+    slow = replace(template, grids=(4,))
+    with pytest.raises(InputError, match=r"187\.5 bpm, too far from 90"):
+        plan_render(request(tempo_bpm=90.0), INFO, slow)
+
+
 def test_a_codec_whose_frames_are_no_whole_samples_is_refused() -> None:
     with pytest.raises(ModelError, match="sample rate"):
         plan_render(request(), replace(INFO, frame_rate=75.0), None)

@@ -32,6 +32,11 @@ def process(tiny_bundle: Path) -> Iterator[EngineProcess]:
     assert process.pid is None
 
 
+def long_request(bundle: Path) -> GenerationRequest:
+    """More than 4,000 steps."""
+    return GenerationRequest(prompt="", model=str(bundle), tempo_bpm=187.5, bars=64)
+
+
 def never() -> bool:
     return False
 
@@ -92,7 +97,7 @@ def test_a_fault_of_the_model_comes_back_as_itself(process: EngineProcess) -> No
 def test_cancelling_stops_the_job_and_keeps_the_process(
     process: EngineProcess, tiny_bundle: Path
 ) -> None:
-    long = GenerationRequest(prompt="", model=str(tiny_bundle), duration_seconds=600.0)
+    long = long_request(tiny_bundle)
     process.warm_up(str(tiny_bundle))
     pid = process.pid
 
@@ -108,7 +113,7 @@ def test_cancelling_stops_the_job_and_keeps_the_process(
 def test_a_job_that_was_cancelled_before_it_was_sent_does_not_run(
     process: EngineProcess, tiny_bundle: Path
 ) -> None:
-    long = GenerationRequest(prompt="", model=str(tiny_bundle), duration_seconds=600.0)
+    long = long_request(tiny_bundle)
     with pytest.raises(CancelledError):
         process.generate(5, long, ignore, lambda: True)
 
@@ -124,7 +129,7 @@ def test_a_killed_engine_is_reported_and_the_next_job_works(tiny_bundle: Path) -
                 killed.set()
                 os.kill(pid, signal.SIGKILL)
 
-        long = GenerationRequest(prompt="", model=str(tiny_bundle), duration_seconds=600.0)
+        long = long_request(tiny_bundle)
         first = worker.submit(long, kill)
         second = worker.submit(GenerationRequest(prompt="", model=str(tiny_bundle), max_steps=3))
         with pytest.raises(
@@ -149,7 +154,8 @@ if __name__ == "__main__":
         if progress.chunk is not None:
             print(worker.engine_pid(), flush=True)
 
-    worker.submit(GenerationRequest(prompt="", model=sys.argv[1], duration_seconds=600.0), tell)
+    long = GenerationRequest(prompt="", model=sys.argv[1], tempo_bpm=187.5, bars=64)
+    worker.submit(long, tell)
     time.sleep(600)
 """
 

@@ -27,7 +27,7 @@ def write_tiny_bundle(folder: Path) -> Path:
     """Write the bundle; returns its folder. The same bytes every time."""
     torch.set_num_threads(1)
     template = house_template()
-    recipe = LanguageModelRecipe(dim=64, layers=2, heads=2, text_dim=48, text_layers=1)
+    recipe = LanguageModelRecipe(dim=128, layers=2, heads=4, text_dim=160, text_layers=1)
     torch.manual_seed(0)
     codec = EncodecModel(CODEC)
     set_initial_weights(codec)

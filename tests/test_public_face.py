@@ -1,0 +1,172 @@
+"""What other people's scripts do with `from studio import ...`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import studio
+from studio import AudioClip, MusicGen, generate_audio, save_audio
+from studio.audio.files import read_audio
+from studio.core.errors import InputError, ModelError, StorageError
+from studio.generation.request import Chunk
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.generation.tiny_bundle import write_tiny_bundle
+
+    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Path) -> MusicGen:
+    return MusicGen.from_pretrained(bundle)
+
+
+def test_importing_the_package_loads_nothing(repository: Path) -> None:
+    script = (
+        "import sys, studio; loaded = {'torch', 'numpy', 'PySide6'} & set(sys.modules);"
+        "assert sorted(studio.__all__) == ['AudioClip', 'MusicGen', 'generate_audio',"
+        " 'save_audio'], studio.__all__; assert set(studio.__all__) <= set(dir(studio));"
+        "sys.exit(', '.join(loaded) or 0)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=repository
+    )
+    assert ended.returncode == 0, ended.stderr
+    with pytest.raises(AttributeError, match="no attribute 'Melody'"):
+        _ = studio.Melody
+
+
+def test_a_description_becomes_sound_of_the_asked_steps(model: MusicGen) -> None:
+    audio = model.generate("jungle, 187.5 bpm", max_steps=20, seed=1)
+    assert audio.dtype == np.float32
+    assert audio.shape == (1, 20 * 640)
+    assert (model.sampling_rate, model.channels) == (32000, 1)
+    assert (model.codebooks, model.codebook_size, model.frame_rate) == (4, 64, 50.0)
+
+
+def test_bars_and_bpm_are_exact(model: MusicGen) -> None:
+    assert model.generate("dub", bars=1, bpm=174, seed=1).shape == (1, 44138)
+
+
+def test_seeds_and_counts_give_the_takes_they_give_alone(model: MusicGen) -> None:
+    counted = model.generate("dub", bars=1, bpm=187.5, seed=4, count=2)
+    listed = model.generate("dub", bars=1, bpm=187.5, seed=[5, 4])
+    alone = model.generate("dub", bars=1, bpm=187.5, seed=5)
+    assert np.array_equal(counted[1], alone)
+    assert np.array_equal(listed[0], alone)
+    assert np.array_equal(listed[1], counted[0])
+    assert not np.array_equal(counted[0], counted[1])
+
+
+def test_several_descriptions_give_several_sounds(model: MusicGen) -> None:
+    sounds = model.generate(["dub", "techno"], max_steps=5, bpm=187.5, seed=1)
+    assert [sound.shape for sound in sounds] == [(1, 3200)] * 2
+
+
+def test_a_stream_is_the_sound_in_parts(model: MusicGen) -> None:
+    heard: list[Chunk] = []
+    options = {"max_steps": 60, "bpm": 187.5, "seed": 3}
+    parts = list(model.stream("dub", callback=heard.append, **options))  # type: ignore[arg-type]
+    assert len(parts) > 2
+    joined = np.concatenate(parts, axis=1)
+    assert np.array_equal(joined, model.generate("dub", **options))  # type: ignore[arg-type]
+    assert heard[-1].done_steps == 60
+
+
+def test_codes_decode_to_the_sound_and_encode_to_their_shape(model: MusicGen) -> None:
+    codes = model.codes("dub", max_steps=30, bpm=187.5, seed=3)
+    assert codes.shape == (1, 4, 30)
+    (take,) = model.takes("dub", max_steps=30, bpm=187.5, seed=3)
+    assert np.array_equal(codes[0], take.codes)
+    audio = model.decode(codes)
+    assert audio.shape == (1, 1, 30 * 640)
+    assert np.array_equal(model.decode(codes[0]), audio[0])
+    quiet = np.abs(take.clip.samples) < 0.7
+    assert np.allclose(take.clip.samples[quiet], audio[0][quiet], atol=1e-5)
+    for shaped in (audio, audio[0], audio[0, 0]):
+        assert model.encode(shaped).shape == (1, 4, 30)
+
+
+def test_logits_belong_to_the_delayed_grid(model: MusicGen) -> None:
+    grid = np.full((2, 4, 3), model.codebook_size)
+    logits = model.logits(grid, ["dub", "techno"])
+    assert logits.shape == (2, 4, 3, 64)
+    assert np.allclose(model.logits(grid, "dub")[0], logits[0], atol=1e-4)
+    assert not np.allclose(model.logits(grid)[0], logits[0], atol=1e-4)
+
+
+def test_greedy_is_the_same_under_every_seed(model: MusicGen) -> None:
+    one, other = model.generate("dub", max_steps=10, bpm=187.5, top_k=1, seed=[1, 2])
+    assert np.array_equal(one, other)
+
+
+def test_without_a_seed_each_call_is_new(model: MusicGen) -> None:
+    codes = [model.codes("dub", max_steps=10, bpm=187.5) for _ in range(2)]
+    assert not np.array_equal(*codes)
+
+
+def test_one_line_makes_a_clip_that_saves_itself(bundle: Path, tmp_path: Path) -> None:
+    clip = generate_audio("intro", model=bundle, max_steps=np.int64(8), bpm=187.5, seed=1)
+    assert isinstance(clip, AudioClip)
+    clip.save(tmp_path / "intro.wav")
+    assert read_audio(tmp_path / "intro.wav").frames == 8 * 640
+
+
+@pytest.mark.parametrize("shape", [(100,), (1, 100), (2, 100)])
+def test_save_audio_writes_what_generate_gives(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    save_audio(tmp_path / "x.wav", np.full(shape, 0.25), 32000)
+    clip = read_audio(tmp_path / "x.wav")
+    assert clip.frames == 100
+    assert clip.channels == (shape[0] if len(shape) == 2 else 1)
+    assert np.array_equal(clip.samples, np.full_like(clip.samples, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bpm": 10}, "tempo"),
+        ({"max_steps": 0}, "max steps"),
+        ({"max_steps": 10, "bars": 1}, "one length"),
+        ({"seed": [1, 2], "count": 2}, "not both"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"count": 0}, "count"),
+        ({"key": "X"}, "key"),
+        ({"temperature": 0}, "temperature"),
+    ],
+)
+def test_impossible_options_are_named(
+    model: MusicGen, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        model.generate("dub", **options)  # type: ignore[arg-type]
+
+
+def test_misspelt_options_and_no_description_are_refused(model: MusicGen) -> None:
+    with pytest.raises(TypeError, match="tempo"):
+        model.generate("dub", tempo=120)  # type: ignore[call-arg]
+    with pytest.raises(InputError, match="description"):
+        model.generate([])
+    with pytest.raises(InputError, match="one take"):
+        model.stream("dub", count=2)
+
+
+def test_codes_of_different_lengths_are_not_stacked(model: MusicGen) -> None:
+    with pytest.raises(InputError, match="length"):
+        model.codes(["90 bpm dub", "187.5 bpm dub"], bars=1)
+
+
+def test_unusable_places_and_models_are_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="missing"):
+        save_audio(tmp_path / "missing" / "x.wav", np.zeros(10), 32000)
+    with pytest.raises(InputError, match="sound"):
+        save_audio(tmp_path / "x.wav", np.zeros((1, 1, 1)), 32000)
+    with pytest.raises(ModelError, match="no-such-model"):
+        MusicGen.from_pretrained("no-such-model")
