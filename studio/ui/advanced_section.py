@@ -102,6 +102,7 @@ class OptionalNumber(QDoubleSpinBox):
         self.setSpecialValueText("model's own")
         self.setValue(_UNSET)
         self.setFixedHeight(theme.CONTROL_HEIGHT)
+        self.lineEdit().setTextMargins(5, 0, 5, 0)
         self.setObjectName(f"{field.name}_spin")
         self.setAccessibleName(field.title)
         self.setToolTip(f"{field.explanation} Empty: what the model's makers recommend.")
@@ -146,7 +147,13 @@ class _ResetLabel(QLabel):
 
 
 class AdvancedSection(QWidget):
-    """A heading that unfolds the sampling fields."""
+    """A heading that unfolds the sampling fields.
+
+    Signals:
+        unfolded(bool): They were shown or hidden.
+    """
+
+    unfolded = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -201,3 +208,4 @@ class AdvancedSection(QWidget):
     def _unfold(self, unfolded: bool) -> None:
         self._body.setVisible(unfolded)
         self._toggle.setIcon(icons.icon("chevron_down" if unfolded else "chevron_right", theme.DIM))
+        self.unfolded.emit(unfolded)

@@ -123,3 +123,4 @@ class GenerateFields:
         self.generate_button.setToolTip(tooltip("Make the loop", "generate"))
         for field in (self.tempo_spin, self.count_spin, self.seed_spin):
             field.setFixedHeight(theme.CONTROL_HEIGHT)
+            field.lineEdit().setTextMargins(5, 0, 5, 0)

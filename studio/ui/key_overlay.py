@@ -94,7 +94,7 @@ class KeyOverlay(QWidget):
             grid = QGridLayout()
             grid.setHorizontalSpacing(16)
             grid.setVerticalSpacing(5)
-            grid.setColumnMinimumWidth(0, 96)
+            grid.setColumnMinimumWidth(0, 104)
             grid.setColumnStretch(1, 1)
             for number, (keys, meaning) in enumerate(rows[group]):
                 label = QLabel(keys)

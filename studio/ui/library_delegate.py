@@ -65,6 +65,11 @@ class TagEdit(QLineEdit):
         self._completer.activated.connect(self._complete)
         self.textEdited.connect(self._offer)
 
+    def go_to_end(self) -> None:
+        """Ready for another tag, where Qt would have the next key replace them all."""
+        self.deselect()
+        self.end(False)
+
     def _offer(self, text: str) -> None:
         start = text.rpartition(",")[2].strip()
         self._completer.setCompletionPrefix(start)

@@ -30,7 +30,7 @@ from studio.library.records import SampleRecord
 from studio.ui import theme
 from studio.ui.keys import key_for
 from studio.ui.library_columns import Column
-from studio.ui.library_delegate import LibraryDelegate, rating_at
+from studio.ui.library_delegate import LibraryDelegate, TagEdit, rating_at
 from studio.ui.library_model import Index, LibraryModel
 
 _WIDTHS = {
@@ -245,6 +245,9 @@ class LibraryTable(QTableView):
         self.scrollTo(cell)
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.edit(cell)
+        editor = self.indexWidget(cell)
+        if isinstance(editor, TagEdit):
+            editor.go_to_end()
         return True
 
     # --- mouse ---------------------------------------------------------------------------------

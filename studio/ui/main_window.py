@@ -43,6 +43,7 @@ MIN_SIZE = (1180, 700)
 _SIDE_WIDTH = 300
 _TITLE_BAR_HEIGHT = 32
 _POLL_MILLISECONDS = 1_000
+_MIN_QUEUE_HEIGHT = 140
 
 
 class MainWindow(QMainWindow):
@@ -163,6 +164,7 @@ class MainWindow(QMainWindow):
         self.generate_panel.generate_requested.connect(self.generate)
         self.generate_panel.model_changed.connect(self._prepare_model)
         self.takes.stored.connect(self._take_stored)
+        self.generate_panel.fields.advanced.unfolded.connect(self._make_room)
 
     def _connect_library(self) -> None:
         panel, say = self.library_panel, self.status_line.show_event
@@ -306,6 +308,15 @@ class MainWindow(QMainWindow):
             self.generate_panel.set_template,
             lambda _fault: None,
         )
+
+    def _make_room(self, unfolded: bool) -> None:
+        """Show the whole generate panel when there is the height for it."""
+        _, _, right = self._splitters
+        wanted = self.generate_panel.sizeHint().height()
+        if unfolded:
+            height = sum(right.sizes())
+            upper = min(wanted, height - _MIN_QUEUE_HEIGHT)
+            right.setSizes([upper, height - upper])
 
     # --- drags and menu ------------------------------------------------------------------------
 

@@ -157,6 +157,7 @@ QPushButton[flat="true"], QToolButton[flat="true"] {{
     background: transparent; border: 1px solid transparent;
 }}
 QPushButton[flat="true"]:hover, QToolButton[flat="true"]:hover {{ background: {HOVER}; }}
+QToolButton[flat="true"]:checked {{ color: {TEXT}; border-color: transparent; }}
 QPushButton[flat="true"]:focus, QToolButton[flat="true"]:focus {{ border-color: {SELECTION}; }}
 QPushButton[primary="true"] {{
     background: {TEXT}; color: {BACKGROUND}; border-color: {TEXT}; font-weight: 600;

@@ -223,6 +223,8 @@ class TransportBar(QFrame):
         self.name_label.setText(sound.name if sound else "")
         self.tempo_label.setText(tempo_text(sound.tempo_bpm) if sound else "")
         self.tempo_unit.setVisible(bool(sound and sound.tempo_bpm))
+        for line in self._separators:
+            line.setVisible(sound is not None)
         self.key_label.setText((sound.key or "") if sound else "")
         self._tick()
 
@@ -247,15 +249,17 @@ class TransportBar(QFrame):
 
     def _lay_out(self) -> None:
         self.tempo_unit = dim_label("BPM")
+        self._separators = [separator(vertical=True), separator(vertical=True)]
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 0, 12, 0)
         layout.setSpacing(8)
         layout.addWidget(self.play_button)
         layout.addWidget(self.loop_button)
-        layout.addWidget(separator(vertical=True))
-        layout.addWidget(self.position_label)
-        layout.addWidget(separator(vertical=True))
-        layout.addWidget(self.tempo_label)
+        for line, label in zip(
+            self._separators, (self.position_label, self.tempo_label), strict=True
+        ):
+            layout.addWidget(line)
+            layout.addWidget(label)
         layout.addWidget(self.tempo_unit)
         layout.addWidget(self.key_label)
         layout.addWidget(self.name_label, 1)

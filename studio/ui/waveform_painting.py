@@ -118,9 +118,8 @@ def _paint_unmade(painter: QPainter, picture: Picture, sound: Sound) -> None:
 
 def _grid_lines(picture: Picture, sound: Sound) -> Iterator[tuple[float, str, bool]]:
     """x, label and whether it is a main line, for every visible grid line."""
-    pixels_per_frame = picture.size.width() / max(
-        picture.timeline.end_frame - picture.timeline.start_frame, 1e-9
-    )
+    timeline = picture.timeline
+    pixels_per_frame = timeline.width / (timeline.end_frame - timeline.start_frame)
     beat = sound.beat_frames
     if beat is None:
         yield from _second_lines(picture, sound, pixels_per_frame)
