@@ -1,8 +1,8 @@
 """The one recorded command that makes the embedded model.
 
 Owns the order of the stages and the folder they leave their results in: loops, codec, codes,
-language model, sharper decoder, bundle. A stage whose result is there is not run again, so a
-run that was stopped goes on where it was.
+language model, sharper decoder, bundle, measures. A stage whose result is there is not run again,
+so a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import torch
 
 from studio.core.errors import TrainingError
 from studio.models.prompting import PromptTemplate
+from studio.models.selection import load_backend
 from studio.models.torch_backend.codec import EncodecModel
 from studio.training.adversarial import AdversarialRecipe, sharpen_decoder
 from studio.training.bank import LoopBank, open_bank, render_bank
 from studio.training.captions import CaptionBook, build_tokenizer
 from studio.training.codec import HOUSE_CODEC, ReconstructionRecipe, train_reconstruction
+from studio.training.evaluation import measure_model
 from studio.training.journal import Journal
 from studio.training.language_model import (
     Corpus,
@@ -35,7 +37,7 @@ from studio.training.loopsynth import ALIASES, GENRES, GRIDS, vocabulary
 from studio.training.publish import publish_bundle
 from studio.training.tokens import encode_bank, load_codes, save_codes
 
-STAGES = ("loops", "codec", "codes", "language-model", "adversarial", "bundle")
+STAGES = ("loops", "codec", "codes", "language-model", "adversarial", "bundle", "measures")
 CONTEXT_FRAMES = 272
 _VALIDATION_SEED = 10_000_000
 _SAMPLING = {
@@ -89,6 +91,7 @@ class HouseTraining:
             "language-model": self._train_language_model,
             "adversarial": self._sharpen,
             "bundle": self._publish,
+            "measures": self._measure,
         }
         for name in STAGES:
             done = self._work / f"{name}.done"
@@ -179,6 +182,12 @@ class HouseTraining:
         )
         size = sum(file.stat().st_size for file in self._out.iterdir())
         self._journal.write("bundle", megabytes=round(size / 1e6, 1))
+
+    def _measure(self) -> None:
+        backend = load_backend(self._out)
+        figures = measure_model(backend, self._template)
+        for kind, measures in figures.items():
+            self._journal.write("measured", kind=kind, **measures)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
