@@ -30,6 +30,7 @@ from studio.models.bundle import (
 from studio.models.config_fields import read_integer, read_number
 from studio.models.tokenizer import TextTokenizer
 from studio.models.torch_backend.codec import EncodecConfig, EncodecModel
+from studio.models.torch_backend.codec_stream import EncodecStream
 from studio.models.torch_backend.decode import CachedDecoder, Streams, generate_frames
 from studio.models.torch_backend.text import TextConfig
 from studio.models.torch_backend.transformer import DecoderConfig, MusicLanguageModel
@@ -151,7 +152,7 @@ class TorchBackend:
 
     def decoder_stream(self) -> CodecStream:
         """See `MusicBackend.decoder_stream`."""
-        return self._codec.stream()
+        return EncodecStream(self._codec)
 
     @torch.inference_mode()
     def logits(self, tokens: NDArray[np.int64], texts: Sequence[str] | None) -> NDArray[np.float32]:

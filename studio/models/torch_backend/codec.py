@@ -1,4 +1,4 @@
-"""EnCodec in torch: waveform to codes and back, whole or streamed.
+"""EnCodec in torch: waveform to codes and back.
 
 Owns the convolutional encoder and decoder, the residual vector quantiser, and the reading and
 writing of their Hugging Face tensor names. It does not read files and knows nothing of text.
@@ -18,9 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -298,7 +296,7 @@ class Decoder(nn.Module):
 
 
 class EncodecModel(nn.Module):
-    """The codec: `encode`, `decode`, `stream`.
+    """The codec: `encode` and `decode`.
 
     Attributes:
         codebooks: float32 [K, V, D], V codes in each of K codebooks.
@@ -351,10 +349,6 @@ class EncodecModel(nn.Module):
         """Codes [B, K, T] to a waveform [B, 1, T x hop]."""
         return self.synthesise(self.embed(codes))
 
-    def stream(self) -> EncodecStream:
-        """A decoder that takes codes as they come."""
-        return EncodecStream(self)
-
     def load_hf(self, tensors: Mapping[str, Tensor]) -> None:
         """Take weights under Hugging Face's names (without a prefix), folding weight norm.
 
@@ -397,7 +391,9 @@ class EncodecModel(nn.Module):
             elif name.endswith(".conv.weight"):
                 weight = value.squeeze(2).contiguous()
                 stem = name.removesuffix("weight") + "parametrizations.weight."
-                tensors[stem + "original0"] = torch.linalg.vector_norm(weight, dim=(1, 2), keepdim=True)
+                tensors[stem + "original0"] = torch.linalg.vector_norm(
+                    weight, dim=(1, 2), keepdim=True
+                )
                 tensors[stem + "original1"] = weight
             else:
                 tensors[name] = value.clone()
@@ -441,87 +437,3 @@ def _folded(tensors: Mapping[str, Tensor], stem: str) -> Tensor:
             length: Tensor = torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True)
             return v * (g / length.clamp_min(1e-12))
     return _tensor(tensors, stem + ".weight")
-
-
-class EncodecStream:
-    """Decodes codes as they arrive; the pieces join to exactly the whole decode.
-
-    The first convolution needs latents on both sides, the LSTM only looks back, and what follows
-    the LSTM needs a bounded stretch on both sides. So a push runs the LSTM on from its state, runs
-    the rest over the new frames and their context, and holds back what may still change. The ends
-    of the clip are reflected only where they truly are.
-    """
-
-    def __init__(self, model: EncodecModel) -> None:
-        self._model = model
-        config = model.config
-        self._reach = model.decoder.entry.span // 2
-        self._context = _upsample_reach(config)
-        self._hop = config.hop
-        self._latents = torch.zeros(1, config.hidden_size, 0)
-        self._latents_start = 0
-        self._hidden: Tensor | None = None
-        self._hidden_start = 0
-        self._hidden_done = 0
-        self._state: tuple[Tensor, Tensor] | None = None
-        self._emitted = 0
-        self._pushed = 0
-
-    @torch.inference_mode()
-    def push(self, codes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Codes [K, n] in, the audio [1, m] that became final out (m may be 0)."""
-        if codes.shape[1] == 0:
-            return np.zeros((1, 0), np.float32)
-        tokens = torch.from_numpy(np.ascontiguousarray(codes))[None]
-        self._latents = torch.cat([self._latents, self._model.embed(tokens)], dim=2)
-        self._pushed += codes.shape[1]
-        return self._advance(last=False)
-
-    @torch.inference_mode()
-    def finish(self) -> NDArray[np.float32]:
-        """The audio [1, m] that was still held back."""
-        if self._pushed == self._emitted:
-            return np.zeros((1, 0), np.float32)
-        return self._advance(last=True)
-
-    def _advance(self, *, last: bool) -> NDArray[np.float32]:
-        self._run_recurrent(self._pushed if last else self._pushed - self._reach)
-        until = self._hidden_done if last else self._hidden_done - self._context
-        if until <= self._emitted or self._hidden is None:
-            return np.zeros((1, 0), np.float32)
-        begin = max(0, self._emitted - self._context)
-        window = self._hidden[..., begin - self._hidden_start :]
-        audio = self._model.decoder.upsample(window)[0, :, 0]
-        first = (self._emitted - begin) * self._hop
-        piece = audio[:, first : first + (until - self._emitted) * self._hop]
-        self._emitted = until
-        keep = max(0, until - self._context)
-        self._hidden = self._hidden[..., keep - self._hidden_start :]
-        self._hidden_start = keep
-        samples: NDArray[np.float32] = piece.float().numpy().copy()
-        return samples
-
-    def _run_recurrent(self, until: int) -> None:
-        if until <= self._hidden_done:
-            return
-        begin = max(0, self._hidden_done - self._reach)
-        window = self._latents[..., begin - self._latents_start :]
-        entered = self._model.decoder.entry(window.unsqueeze(2))
-        fresh = entered[..., self._hidden_done - begin : until - begin]
-        hidden, self._state = self._model.decoder.recurrent.continue_from(fresh, self._state)
-        known = [] if self._hidden is None else [self._hidden]
-        self._hidden = torch.cat([*known, hidden], dim=3)
-        self._hidden_done = until
-        keep = max(0, until - self._reach)
-        self._latents = self._latents[..., keep - self._latents_start :]
-        self._latents_start = keep
-
-
-def _upsample_reach(config: EncodecConfig) -> int:
-    """Codec frames on either side of a frame that its audio depends on, after the LSTM."""
-    reach = config.last_kernel_size / 2
-    for ratio in reversed(config.upsampling_ratios):
-        for j in range(config.num_residual_layers):
-            reach += (config.residual_kernel_size - 1) * config.dilation_growth_rate**j / 2
-        reach = (reach + ratio) / ratio
-    return math.ceil(reach)
