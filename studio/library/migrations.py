@@ -62,29 +62,28 @@ _FIRST: Final = (
     "CREATE INDEX samples_by_hash ON samples(content_hash)",
     "CREATE INDEX samples_in_bin ON samples(deleted_at) WHERE deleted_at IS NOT NULL",
     # Each holds all that a search needs to filter and sort, so that it reads only the page's rows.
-    "CREATE INDEX samples_by_created ON samples(created_at, deleted_at) WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_by_name ON samples(name COLLATE NOCASE, created_at, deleted_at) "
+    "CREATE INDEX samples_by_created ON samples(created_at, id, deleted_at) "
     "WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_by_tempo ON samples(tempo_bpm, created_at, deleted_at) "
+    "CREATE INDEX samples_by_name ON samples(name COLLATE NOCASE, created_at, id, deleted_at) "
     "WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_by_bars ON samples(bars, created_at, deleted_at) "
+    "CREATE INDEX samples_by_tempo ON samples(tempo_bpm, created_at, id, deleted_at) "
     "WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_by_key ON samples(key_class, created_at, deleted_at) "
+    "CREATE INDEX samples_by_bars ON samples(bars, created_at, id, deleted_at) "
     "WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_by_duration ON samples(duration_seconds, created_at, deleted_at) "
+    "CREATE INDEX samples_by_key ON samples(key_class, created_at, id, deleted_at) "
     "WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_by_rating ON samples(rating, created_at, deleted_at) "
+    "CREATE INDEX samples_by_duration ON samples(duration_seconds, created_at, id, deleted_at) "
     "WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_by_favourite ON samples(favourite, created_at, deleted_at) "
+    "CREATE INDEX samples_by_rating ON samples(rating, created_at, id, deleted_at) "
     "WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_by_model ON samples(model COLLATE NOCASE, created_at, deleted_at) "
+    "CREATE INDEX samples_by_favourite ON samples(favourite, created_at, id, deleted_at) "
     "WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_by_seed ON samples(seed, created_at, deleted_at) "
+    "CREATE INDEX samples_by_model ON samples(model COLLATE NOCASE, created_at, id, deleted_at) "
     "WHERE deleted_at IS NULL",
-    "CREATE INDEX samples_missing ON samples(created_at, deleted_at, missing) "
-    "WHERE missing = 1 AND deleted_at IS NULL",
-    "CREATE INDEX samples_favourite ON samples(created_at, deleted_at, favourite) "
-    "WHERE favourite = 1 AND deleted_at IS NULL",
+    "CREATE INDEX samples_by_seed ON samples(seed, created_at, id, deleted_at) "
+    "WHERE deleted_at IS NULL",
+    "CREATE INDEX samples_by_missing ON samples(missing, created_at, id, deleted_at) "
+    "WHERE deleted_at IS NULL",
     # The text is folded before it is stored, so that SQL and Python agree on what matches.
     """
     CREATE VIRTUAL TABLE samples_text USING fts5(

@@ -104,14 +104,21 @@ def fetch(connection: sqlite3.Connection, ids: Sequence[int]) -> list[SampleReco
 
 def tag_counts(connection: sqlite3.Connection) -> dict[str, int]:
     """Every tag in use and how many sounds outside the bin have it, sorted by tag."""
-    return dict(
+    counts = dict(
         connection.execute(
-            """
-            SELECT tag, count(*) FROM sample_tags JOIN samples ON samples.id = sample_id
-            WHERE deleted_at IS NULL GROUP BY tag ORDER BY tag
-            """
+            "SELECT tag, count(*) FROM sample_tags GROUP BY tag ORDER BY tag"
         ).fetchall()
     )
+    # The few in the bin are taken off: to look at every sound's row would take ten times longer.
+    in_bin = connection.execute(
+        """
+        SELECT tag, count(*) FROM samples JOIN sample_tags ON sample_id = samples.id
+        WHERE deleted_at IS NOT NULL GROUP BY tag
+        """
+    )
+    for tag, number in in_bin:
+        counts[tag] -= number
+    return {tag: number for tag, number in counts.items() if number}
 
 
 def _ordering(order: str) -> str:
