@@ -228,7 +228,10 @@ def _load_codec(
         blank = EncodecModel(config)
     _check_amount(blank, bundle, (prefix,))
     model = EncodecModel(config)
-    model.load_hf(read_section(tensors, prefix))
+    try:
+        model.load_hf(read_section(tensors, prefix))
+    except (RuntimeError, IndexError) as error:
+        raise ModelError(f"the tensors of the codec do not fit each other ({error})") from error
     return model.requires_grad_(False).eval()
 
 

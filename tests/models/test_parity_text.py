@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import torch
+
+from studio.models.bundle import open_bundle
+from studio.models.torch_backend.text import TextConfig, TextEncoder
+from studio.models.torch_backend.weights import read_section
+from tests.models.reference import Reference
+
+
+def _encoder(reference: Reference) -> TextEncoder:
+    bundle = open_bundle(reference.folder)
+    encoder = TextEncoder(TextConfig.from_hf(bundle.config["text_encoder"]))
+    encoder.load_hf(read_section(bundle.tensors(), "text_encoder."))
+    return encoder
+
+
+@torch.inference_mode()
+def test_padded_texts_encode_as_in_transformers(reference: Reference) -> None:
+    ids = torch.randint(0, 40, (2, 150), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(2, 150, dtype=torch.bool)
+    mask[1, 9:] = False
+    expected = reference.model.text_encoder(input_ids=ids, attention_mask=mask.long())
+    actual = _encoder(reference)(ids, mask)
+    torch.testing.assert_close(actual[mask], expected.last_hidden_state[mask], atol=1e-5, rtol=0.0)
+
+
+def test_weights_written_back_are_those_that_were_read(reference: Reference) -> None:
+    stored = read_section(open_bundle(reference.folder).tensors(), "text_encoder.")
+    written = _encoder(reference).to_hf()
+    assert written.keys() == stored.keys()
+    assert all(torch.equal(written[name], stored[name]) for name in stored)
+
+
+def test_the_tied_name_of_the_embedding_is_read_too(reference: Reference) -> None:
+    stored = read_section(open_bundle(reference.folder).tensors(), "text_encoder.")
+    embedding = stored.pop("shared.weight")
+    stored["encoder.embed_tokens.weight"] = embedding
+    encoder = TextEncoder(_encoder(reference).config)
+    encoder.load_hf(stored)
+    assert torch.equal(encoder.embedding.weight, embedding)
+
+
+def test_every_weight_learns(reference: Reference) -> None:
+    encoder = _encoder(reference)
+    mask = torch.ones(1, 12, dtype=torch.bool)
+    encoder(torch.arange(12)[None], mask).square().mean().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in encoder.parameters())
