@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.editing.crossfade import crossfade
+
 _SECONDS_PER_MINUTE: Final = 60
 _BEATS_PER_BAR: Final = 4
 _SEAM_FRAMES: Final = 256
@@ -35,8 +37,7 @@ def close_loop(samples: NDArray[np.float32], frames: int, fade_frames: int) -> N
 
     The loop's first frame becomes the frame that came after its last, so the wrap is as smooth
     as the sound itself; `fade_frames` later the loop is the original again, and everything after
-    that is untouched. The gains of the crossfade keep the power level for the likeness that the
-    two sides have: constant sum for a sound that repeats itself, constant power for unlike sides.
+    that is untouched.
 
     Args:
         samples: float32 [channels, n] with n >= frames + fade_frames.
@@ -58,13 +59,8 @@ def close_loop(samples: NDArray[np.float32], frames: int, fade_frames: int) -> N
     loop = np.array(samples[:, :frames], dtype=np.float32)
     if fade_frames == 0:
         return loop
-    head = samples[:, :fade_frames].astype(np.float64)
-    after = samples[:, frames : frames + fade_frames].astype(np.float64)
-    arriving = 0.5 - 0.5 * np.cos(np.pi * np.arange(fade_frames) / fade_frames)
-    leaving = 1.0 - arriving
-    likeness = _likeness(head, after)
-    power = np.sqrt(arriving**2 + leaving**2 + 2.0 * likeness * arriving * leaving)
-    loop[:, :fade_frames] = (head * arriving + after * leaving) / power
+    after = samples[:, frames : frames + fade_frames]
+    loop[:, :fade_frames] = crossfade(after, loop[:, :fade_frames])
     return loop
 
 
@@ -89,11 +85,3 @@ def seam_step(samples: NDArray[np.float32]) -> float:
     typical = np.sqrt(np.mean(np.concatenate((before, after), axis=1) ** 2, axis=1))
     wrap = np.abs(samples[:, 0].astype(np.float64) - samples[:, -1].astype(np.float64))
     return float(np.max(wrap / np.maximum(typical, _INAUDIBLE_STEP)))
-
-
-def _likeness(head: NDArray[np.float64], after: NDArray[np.float64]) -> float:
-    """Correlation of two stretches [channels, n], 0 where they are opposed or silent."""
-    scale = float(np.sqrt(np.sum(head**2) * np.sum(after**2)))
-    if scale == 0.0:
-        return 0.0
-    return min(max(float(np.sum(head * after)) / scale, 0.0), 1.0)
