@@ -16,7 +16,7 @@ from studio.core.errors import StudioError
 from studio.core.settings import Settings
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
-IMPORT_NAMES = {"PySide6-Essentials": "PySide6", "python-stretch": "python_stretch"}
+IMPORT_NAMES = {"PySide6-Essentials": "PySide6"}
 
 
 def project(repository: Path) -> dict[str, object]:
