@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.end_to_end.screen import Screen
 
-_WAIT_SECONDS = 120.0
+_WAIT_SECONDS = 240.0
 
 
 class Studio:
