@@ -431,8 +431,8 @@ class Library:
                     )
             if not self._closing.is_set():
                 self.empty_bin().result()
-        except (OSError, StudioError, sqlite3.Error):
-            _LOG.warning("The daily upkeep of %s failed", self._folder, exc_info=True)
+        except (OSError, StudioError, sqlite3.Error) as error:
+            _LOG.warning("The daily upkeep of %s failed: %s", self._folder, error)
 
 
 def _today() -> str:

@@ -18,7 +18,9 @@ MAX_TAG_CHARACTERS: Final = 40
 _TONICS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _ACCIDENTALS: Final = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _KEY: Final = re.compile(r"([A-Ga-g])([#♯b♭]?)\s*(M|m|min|minor|maj|major|)", re.ASCII)
-_KEY_WORDS: Final = re.compile(r"(?<![\w#])[A-G][#b]?(?:m|[ -]?(?:min|maj)(?:or)?)(?![\w#])")
+_KEY_WORDS: Final = re.compile(
+    r"(?<![^\W_])(?<!#)[A-G][#b]?(?:m|[ -]?(?:min|maj)(?:or)?)(?![^\W_])(?!#)"
+)
 _TEMPO: Final = re.compile(r"(?<![0-9.])([0-9]{2,3}(?:\.[0-9]{1,3})?)[ _-]?bpm(?![a-z])", re.I)
 _BARE_TEMPO: Final = re.compile(r"(?<=[_ \-\[(])([0-9]{2,3})(?=[_ \-\])]|$)|^([0-9]{2,3})(?=[_ -])")
 _BARS: Final = re.compile(r"(?<![0-9.])([0-9]{1,2})[ _-]?bars?(?![a-z])", re.I)
