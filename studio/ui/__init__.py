@@ -1,5 +1,5 @@
 """The window: what a producer sees and touches. The only package that imports Qt."""
 
-from studio.ui.none_guard import guard_none
+from studio.ui.pyside_guard import guard_singletons
 
-guard_none()
+guard_singletons()

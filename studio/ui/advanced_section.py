@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QFocusEvent, QMouseEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
@@ -109,7 +109,7 @@ class OptionalNumber(QDoubleSpinBox):
 
     def number(self) -> float | None:
         """The value; None when it is left to the model."""
-        self.interpretText()
+        self._take_text()
         return None if self.value() < 0 else self.value()
 
     def set_number(self, number: float | None) -> None:
@@ -123,13 +123,16 @@ class OptionalNumber(QDoubleSpinBox):
             return
         self.setValue(max(0.0, self.value() + steps * self.singleStep()))
 
-    def valueFromText(self, text: str) -> float:
-        """Empty text leaves it to the model."""
-        return _UNSET if not text.strip() else super().valueFromText(text)
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """An emptied field is left to the model."""
+        self._take_text()
+        super().focusOutEvent(event)
 
-    def fixup(self, text: str) -> str:
-        """Empty text is complete."""
-        return self.specialValueText() if not text.strip() else text
+    def _take_text(self) -> None:
+        if self.lineEdit().text().strip():
+            self.interpretText()
+        else:
+            self.setValue(_UNSET)
 
 
 class _ResetLabel(QLabel):

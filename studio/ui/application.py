@@ -23,6 +23,7 @@ from studio.core.settings import Settings
 from studio.ui import icons, theme
 from studio.ui.bridge import Bridge
 from studio.ui.controls import ReturnClicks
+from studio.ui.garbage import MainThreadGarbage
 from studio.ui.main_window import MainWindow
 from studio.ui.single_instance import SingleInstance
 from studio.ui.ui_map import VARIABLE, UiMap
@@ -71,6 +72,7 @@ def _show(application: QApplication, instance: SingleInstance, workstation: Work
     application.setWindowIcon(icons.application_icon())
     return_clicks = ReturnClicks(application)
     application.installEventFilter(return_clicks)
+    garbage = MainThreadGarbage()
     bridge = Bridge()
     window = MainWindow(workstation, bridge)
     window.closed.connect(application.quit)
@@ -95,6 +97,7 @@ def _show(application: QApplication, instance: SingleInstance, workstation: Work
         bridge.close()
         application.removeEventFilter(return_clicks)
         window.deleteLater()
+        garbage.stop()
 
 
 class BugReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
@@ -229,6 +230,15 @@ def made_up_take(seed: int, **changes: Any) -> NewSample:
         "recipe_json": request.to_json(),
     }
     return NewSample(**{**facts, **changes})
+
+
+@pytest.fixture(autouse=True)
+def _garbage_on_the_main_thread() -> Iterator[None]:
+    """As in the program: see `studio.ui.garbage`."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture

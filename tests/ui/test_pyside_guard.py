@@ -5,14 +5,14 @@ import sys
 import pytest
 from PySide6.QtCore import QPoint
 
-from studio.ui.none_guard import is_needed
+from studio.ui.pyside_guard import is_needed
 
 
 @pytest.mark.parametrize(
     ("python", "pyside", "needed"),
     [((3, 11), (6, 12), True), ((3, 12), (6, 12), False), ((3, 11), (6, 11), False)],
 )
-def test_it_acts_only_where_none_can_run_out(python, pyside, needed):
+def test_it_acts_only_where_references_can_run_out(python, pyside, needed):
     assert is_needed(python, pyside) is needed
 
 

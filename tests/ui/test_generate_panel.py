@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+
+from studio.core.settings import Settings
+from studio.generation.request import GenerationRequest
+from studio.models.prompting import PromptTemplate
+from studio.ui.generate_panel import GeneratePanel
+
+TEMPLATE = PromptTemplate(
+    words=("jungle", "break", "dark", "reese"),
+    genres=("jungle",),
+    aliases={"reese bass": "reese"},
+    grids=(4, 5),
+    context_frames=256,
+    frame_rate=50,
+)
+
+
+@pytest.fixture
+def panel(qtbot):
+    made = GeneratePanel(Settings(), ["house", "facebook/musicgen-small"])
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def type_prompt(panel, qtbot, text):
+    panel.fields.prompt_edit.clear()
+    qtbot.keyClicks(panel.fields.prompt_edit, text)
+    qtbot.wait(180)
+
+
+def test_a_tempo_in_the_prompt_moves_the_field(panel, qtbot):
+    type_prompt(panel, qtbot, "92.5 bpm dusty drums")
+    assert panel.fields.tempo_spin.value() == 92.5
+    assert panel.request().tempo_bpm == 92.5
+
+
+def test_a_tempo_set_by_hand_stays_while_the_prompt_is_edited(panel, qtbot):
+    type_prompt(panel, qtbot, "174 bpm jungle")
+    panel.fields.tempo_spin.setValue(160)
+    qtbot.keyClicks(panel.fields.prompt_edit, " break")
+    assert panel.fields.tempo_spin.value() == 160
+    qtbot.wait(180)
+    assert "The prompt says 174 BPM; the field decides: 160." in panel.fields.prompt_hint.text()
+
+
+def test_a_key_that_contradicts_the_prompt_is_pointed_out(panel, qtbot):
+    panel.fields.key_combo.setCurrentText("C")
+    type_prompt(panel, qtbot, "house in A minor")
+    assert "The prompt says Am; the field decides: C." in panel.fields.prompt_hint.text()
+
+
+def test_words_that_the_model_does_not_know_are_shown(panel, qtbot):
+    panel.set_template(TEMPLATE)
+    type_prompt(panel, qtbot, "174 bpm jungle with flugelhorn")
+    assert "does not know: flugelhorn" in panel.fields.prompt_hint.text()
+    type_prompt(panel, qtbot, "jungle break")
+    assert panel.fields.prompt_hint.isHidden()
+    type_prompt(panel, qtbot, "flugelhorn")
+    assert "It knows words such as jungle." in panel.fields.prompt_hint.text()
+
+
+def test_the_request_is_what_the_fields_say(panel, qtbot):
+    fields = panel.fields
+    type_prompt(panel, qtbot, "jungle break")
+    fields.tempo_spin.setValue(174)
+    fields.bars_combo.setCurrentText("4")
+    fields.key_combo.setCurrentText("F#m")
+    fields.seed_spin.set_seed(7)
+    fields.count_spin.setValue(3)
+    assert panel.count == 3
+    assert panel.request() == GenerationRequest(
+        prompt="jungle break", model="house", seed=7, tempo_bpm=174.0, bars=4, key="F#m"
+    )
+
+
+def test_an_impossible_tempo_is_marked_and_not_corrected(panel, qtbot):
+    panel.fields.tempo_spin.setValue(500)
+    qtbot.wait(180)
+    assert panel.fields.tempo_spin.property("fault") is True
+    assert "60 to 200" in panel.fields.prompt_hint.text()
+    assert panel.request().tempo_bpm == 500
+
+
+def test_any_key_is_no_key(panel):
+    assert panel.request().key is None
+
+
+def test_enter_in_the_prompt_generates_and_shift_enter_does_not(panel, qtbot):
+    with qtbot.waitSignal(panel.generate_requested):
+        qtbot.keyClick(panel.fields.prompt_edit, Qt.Key.Key_Return)
+    with qtbot.assertNotEmitted(panel.generate_requested):
+        qtbot.keyClick(
+            panel.fields.prompt_edit, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier
+        )
+    assert panel.fields.prompt_edit.toPlainText() == "\n"
+
+
+def test_every_take_gets_a_new_seed_until_the_seed_is_locked(panel):
+    first = panel.fields.seed_spin.seed()
+    panel.prepare_next()
+    second = panel.fields.seed_spin.seed()
+    assert second != first
+    panel.fields.lock_button.click()
+    panel.prepare_next()
+    assert panel.fields.seed_spin.seed() == second
+
+
+def test_a_typed_seed_is_locked_and_the_dice_gives_another(panel, qtbot):
+    edit = panel.fields.seed_spin.lineEdit()
+    edit.clear()
+    qtbot.keyClicks(edit, "42")
+    assert panel.fields.lock_button.isChecked()
+    panel.prepare_next()
+    assert panel.request().seed == 42
+    panel.fields.dice_button.click()
+    assert panel.request().seed != 42
+
+
+def test_sampling_is_the_models_own_until_it_is_set(panel, qtbot):
+    assert panel.request().temperature is None
+    for name, value in (("temperature", 0.8), ("top_k", 50), ("top_p", 0.9), ("guidance", 1.5)):
+        panel.fields.advanced._spins[name].setValue(value)
+    request = panel.request()
+    assert (request.temperature, request.top_k, request.top_p, request.guidance) == (
+        0.8,
+        50,
+        0.9,
+        1.5,
+    )
+
+
+def test_an_emptied_sampling_field_is_left_to_the_model_again(panel, qtbot):
+    spin = panel.fields.advanced._spins["temperature"]
+    spin.setValue(0.8)
+    spin.lineEdit().clear()
+    assert panel.request().temperature is None
+    spin.stepBy(1)
+    assert panel.request().temperature == 1.0
+
+
+def test_a_double_click_on_its_title_resets_a_sampling_field(panel, qtbot):
+    advanced = panel.fields.advanced
+    advanced._toggle.click()
+    advanced._spins["guidance"].setValue(5)
+    label = next(
+        child
+        for child in advanced.findChildren(object)
+        if hasattr(child, "reset_requested") and child.text() == "Guidance"
+    )
+    qtbot.mouseDClick(label, Qt.MouseButton.LeftButton)
+    assert panel.request().guidance is None
+
+
+def test_a_stored_recipe_fills_every_field(panel):
+    recipe = GenerationRequest(
+        prompt="dusty drums",
+        model="/some/bundle",
+        seed=2**40,
+        tempo_bpm=92.5,
+        bars=8,
+        key="C",
+        top_k=10,
+        temperature=0.5,
+    )
+    panel.show_request(recipe)
+    assert panel.request() == recipe
+    assert panel.fields.lock_button.isChecked()
+
+
+def test_choosing_a_model_is_told(panel, qtbot):
+    combo = panel.fields.model_combo
+    combo.setCurrentIndex(1)
+    with qtbot.waitSignal(panel.model_changed) as changed:
+        combo.activated.emit(1)
+    assert changed.args == ["facebook/musicgen-small"]
+
+
+def test_a_folder_can_be_chosen_as_model(panel, qtbot, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "studio.ui.generate_panel.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path)
+    )
+    combo = panel.fields.model_combo
+    last = combo.count() - 1
+    combo.setCurrentIndex(last)
+    with qtbot.waitSignal(panel.model_changed) as changed:
+        combo.activated.emit(last)
+    assert changed.args == [str(tmp_path)]
+    assert panel.request().model == str(tmp_path)
+
+
+def test_what_the_settings_keep(panel):
+    panel.fields.play_new_check.setChecked(False)
+    assert panel.choices() == {
+        "prompt": "",
+        "tempo_bpm": 174.0,
+        "bars": 2,
+        "key": "",
+        "model": "house",
+        "audition_new_takes": False,
+    }
