@@ -35,16 +35,14 @@ _LOST = (
 class StreamVoice:
     """A sound that is heard while it is being made; see `Player.stream`."""
 
-    def __init__(self, player: Player, source: GrowingSource, voice: Voice, loop: bool) -> None:
+    def __init__(self, player: Player, source: GrowingSource) -> None:
         self._player = player
         self._source = source
-        self._voice = voice
-        self._loop = loop
 
     @property
     def active(self) -> bool:
         """It is still what the player plays."""
-        return self._player._is_current(self._voice)
+        return self._player._is_heard(self._source)
 
     def push(self, samples: NDArray[np.float32]) -> None:
         """Add float32 [channels, frames] at the rate given to `Player.stream`."""
@@ -57,9 +55,7 @@ class StreamVoice:
             clip: The finished sound, which may differ from what was pushed: playing goes on in
                 it from the same position, and loops if that was asked for.
         """
-        replaced = self._player._finish(self._source, self._voice, clip, self._loop)
-        if replaced is not None:
-            self._voice = replaced
+        self._player._finish(self._source, clip)
 
 
 class Player:
@@ -148,9 +144,8 @@ class Player:
         with self._opening:
             device = self._open_for(sample_rate)
             source = GrowingSource(device.sample_rate, sample_rate, channels)
-            voice = Voice(source, position=0, loop=loop)
-            self._switch(device, voice)
-        return StreamVoice(self, source, voice, loop)
+            self._switch(device, Voice(source, position=0, loop=loop))
+        return StreamVoice(self, source)
 
     def stop(self) -> None:
         """Ramp out what is heard."""
@@ -301,30 +296,31 @@ class Player:
         self._mix = Mix(sample_rate=1, channels=2)
         self._segments = []
 
-    def _is_current(self, voice: Voice) -> bool:
+    def _is_heard(self, source: GrowingSource) -> bool:
         with self._state:
-            return self._mix.current is voice
+            current = self._mix.current
+            return current is not None and current.source.sound is source.sound
 
     def _push(self, source: GrowingSource, samples: NDArray[np.float32]) -> None:
         with self._state:
             source.append(samples)
             self._state.notify_all()
 
-    def _finish(
-        self, source: GrowingSource, voice: Voice, clip: AudioClip | None, loop: bool
-    ) -> Voice | None:
+    def _finish(self, source: GrowingSource, clip: AudioClip | None) -> None:
         whole = None if clip is None else ClipSource(clip, source.sample_rate)
         if whole is not None:
             whole.sound = source.sound
         with self._state:
             source.end()
             self._state.notify_all()
-            if whole is None or self._mix.current is not voice or voice.exchange(whole):
-                return None
-            position = voice.position % max(1, whole.frames) if loop else voice.position
-            replaced = Voice(whole, position=min(position, whole.frames), loop=voice.loop)
-            self._mix.switch(replaced)
-            return replaced
+            current = self._mix.current
+            if whole is None or current is None or current.source is not source:
+                return
+            if current.exchange(whole):
+                return
+            position = current.position % max(1, whole.frames) if current.loop else current.position
+            voice = Voice(whole, position=min(position, whole.frames), loop=current.loop)
+            self._mix.switch(voice)
 
     def _segment_now(self) -> tuple[Segment | None, int]:
         """The segment that is heard, and how far into it."""

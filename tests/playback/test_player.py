@@ -253,6 +253,28 @@ def test_a_take_is_heard_while_it_grows_and_loops_into_the_finished_clip(
 
 
 @undisturbed
+def test_a_take_that_was_sought_in_still_loops_in_the_finished_clip(
+    sound_card: NullSoundCard, player: Player
+) -> None:
+    grown = noise(1.0).samples
+    finished = -grown
+    since = sound_card.recorded_frames
+    voice = player.stream(RATE, 1)
+    voice.push(grown[:, :24_000])
+    wait_until(lambda: player.position_frame is not None)
+    player.seek(4_000)
+    player.set_loop(True)
+    voice.push(grown[:, 24_000:])
+    voice.finish(AudioClip(samples=finished, sample_rate=RATE))
+    assert voice.active
+    time.sleep(2.5)
+    player.stop()
+    heard = heard_from(sound_card, since, np.tile(finished[0], 2), at=30_000)[:, 0]
+    expected = np.tile(finished[0], 2)[30_000:50_000]
+    np.testing.assert_array_equal(heard[: len(expected)], expected)
+
+
+@undisturbed
 def test_a_take_that_comes_too_slowly_pauses_and_goes_on_where_it_was(
     sound_card: NullSoundCard, player: Player
 ) -> None:
