@@ -23,12 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open_window(data_dir: Path | None) -> int:
+    from studio.core.log import start_logging
     from studio.core.paths import default_paths
     from studio.core.settings import load_settings
     from studio.ui.application import run as run_window
 
     paths = default_paths(data_dir)
     paths.create()
+    start_logging(paths.log_file)
     return run_window(paths, load_settings(paths.settings_file))
 
 
