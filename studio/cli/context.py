@@ -52,4 +52,4 @@ def say(message: str) -> None:
 
 def print_json(values: dict[str, Any]) -> None:
     """One object on one line of stdout."""
-    print(json.dumps(values, ensure_ascii=False), flush=True)
+    print(json.dumps(values), flush=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.audio.clip import AudioClip
 from studio.core.errors import CancelledError, EngineError, InputError
-from studio.generation.loading import LoadedModel, load_model
+from studio.generation.loading import LoadedModel, lasting_name, load_model
 from studio.generation.planning import RenderPlan, plan_render
 from studio.generation.request import Chunk, GenerationRequest, Take
 from studio.generation.streaming import TakeStream
@@ -51,7 +51,7 @@ class Engine:
 
     def is_loaded(self, model: str) -> bool:
         """Whether `model` is the one in memory."""
-        return self._model is not None and self._name == model
+        return self._model is not None and self._name == lasting_name(model)
 
     def warm_up(self, model: str) -> None:
         """Load a model and run it for a moment, so that the next take starts at once.
@@ -111,6 +111,7 @@ class Engine:
         """
         started = time.perf_counter()
         request = request.checked()
+        request = replace(request, model=lasting_name(request.model))
         try:
             model = self._loaded(request.model)
             plan = plan_render(request, model.backend.info, model.template)
@@ -187,6 +188,7 @@ class Engine:
         return backend.logits(np.ascontiguousarray(tokens, dtype=np.int64), texts)
 
     def _loaded(self, name: str) -> LoadedModel:
+        name = lasting_name(name)
         if self._model is None or self._name != name:
             self._model = None  # two models at once may not fit into memory
             self._model = self._load(name)
@@ -244,12 +246,6 @@ class Engine:
             for frame in _until_cancelled(steps, cancelled):
                 made.append(frame[0])
                 yield frame[0]
-
-
-def model_key(name: str) -> str:
-    """A model's name that means the same in every folder: folders become absolute."""
-    folder = Path(name).expanduser()
-    return str(folder.resolve()) if folder.is_dir() else name
 
 
 def _until_cancelled(

@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -81,7 +82,8 @@ def physical_cores() -> int:
     try:
         allowed = os.sched_getaffinity(0)
     except AttributeError:
-        return max(1, (os.cpu_count() or 2) // 2)
+        logical = os.cpu_count() or 2
+        return logical if sys.platform == "darwin" else max(1, logical // 2)
     siblings = set()
     for cpu in allowed:
         topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")

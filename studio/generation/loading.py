@@ -6,10 +6,11 @@ Owns the pairing of a backend with the bundle's text template. It knows no netwo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from studio.models.backend import MusicBackend
 from studio.models.bundle import open_bundle
-from studio.models.catalog import resolve_model
+from studio.models.catalog import HOUSE, resolve_model
 from studio.models.prompting import PromptTemplate
 from studio.models.selection import load_backend
 
@@ -25,6 +26,12 @@ class LoadedModel:
 
     backend: MusicBackend
     template: PromptTemplate | None = None
+
+
+def lasting_name(name: str) -> str:
+    """The name under which a recipe finds the model again: a folder's becomes absolute."""
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if name != HOUSE and folder.is_dir() else name
 
 
 def load_model(

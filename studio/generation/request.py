@@ -94,6 +94,12 @@ class GenerationRequest:
             raise InputError(
                 f"The prompt must be text of at most {MAX_PROMPT_CHARACTERS} characters."
             )
+        try:
+            prompt.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                "The prompt holds bytes that are no text; type it in UTF-8."
+            ) from error
         model: object = self.model
         if not isinstance(model, str) or not model.strip():
             raise InputError('The model must be named, for example "house", or be a folder.')

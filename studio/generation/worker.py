@@ -75,6 +75,7 @@ class GenerationWorker:
         """
         request = request.checked()
         job = Job(id=next(self._numbers), request=request, on_cancel=self.cancel)
+        job.future.set_running_or_notify_cancel()  # only `cancel` ends it, not the future's own
         entry = _Entry(job=job, listener=listener)
         self._tell(entry, "queued")
         with self._changed:

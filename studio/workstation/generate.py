@@ -74,6 +74,7 @@ class TakeSaver:
                 tell(progress)
 
         future: Future[SampleRecord | None] = Future()
+        future.set_running_or_notify_cancel()
         job = worker.submit(request, forward)
 
         def finished(done: Future[Take]) -> None:
@@ -91,6 +92,7 @@ class TakeSaver:
     def save(self, take: Take) -> Future[SampleRecord]:
         """Store a take; the future gives its record, or a `StudioError`."""
         record: Future[SampleRecord] = Future()
+        record.set_running_or_notify_cancel()
 
         def stored(done: Future[Change]) -> None:
             try:
@@ -102,7 +104,10 @@ class TakeSaver:
             record.set_result(found)
             self._publish(change)
 
-        self._library.add_take(new_sample(take)).add_done_callback(stored)
+        try:
+            self._library.add_take(new_sample(take)).add_done_callback(stored)
+        except StudioError as error:  # the library is closed
+            record.set_exception(error)
         return record
 
     def _store(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,6 +151,20 @@ def test_a_model_is_loaded_once_and_replaced_by_another(plain_model: LoadedModel
     for name in ("a", "a", "b", "b", "a"):
         engine.generate(request(model=name, max_steps=2))
     assert loaded == ["a", "b", "a"]
+
+
+def test_a_recipe_names_a_model_folder_in_full(
+    plain_model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bundle", "house"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    engine = Engine(lambda name: plain_model)
+    assert engine.generate(request(model="./bundle", max_steps=2)).request.model == str(
+        tmp_path / "bundle"
+    )
+    assert engine.is_loaded("bundle")
+    assert engine.generate(request(model="house", max_steps=2)).request.model == "house"
 
 
 def test_an_impossible_request_is_refused_before_the_model_is_loaded() -> None:

@@ -39,6 +39,7 @@ from studio.generation.request import GenerationRequest, stored_key
         ({"guidance": -1.0}, "guidance", "0 to 20"),
         ({"prompt": "x" * 2001}, "prompt", "2000"),
         ({"prompt": None}, "prompt", "2000"),
+        ({"prompt": "caf\udce9"}, "prompt", "UTF-8"),
         ({"model": " "}, "model", "house"),
         ({"bars": 2, "max_steps": 100}, "bars and max steps", "one length"),
         ({"duration_seconds": 2.0, "max_steps": 100}, "duration and max steps", "one length"),
