@@ -160,6 +160,8 @@ def test_a_copy_can_take_the_place_of_the_database(tmp_path: Path, noise: Noise)
 def test_a_copy_that_fails_costs_nothing(
     library: Library, add: Add, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    for thread in library._threads:
+        thread.join()
     add(0)
 
     def full(*_: object) -> None:
