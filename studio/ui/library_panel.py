@@ -154,10 +154,10 @@ class LibraryPanel(QWidget):
         self._bridge.watch(future, done, self.failed.emit)
 
     def focus_table(self) -> None:
-        """Go to the table, to its first row when none is current."""
+        """Go to the table, to its first row when none is selected."""
         self.table.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        if not self.table.currentIndex().isValid() and self.model.rowCount():
-            self.table.selectRow(0)
+        if not self.table.selectionModel().hasSelection() and self.model.rowCount():
+            self.table.select_id(self.model.record(0).id)
 
 
 def _ids(records: list[SampleRecord]) -> list[int]:

@@ -230,9 +230,12 @@ class LibraryTable(QTableView):
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and record is not None:
             self.load_requested.emit(record)
             return
-        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Up) and record is None:
+        arrow = event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Up)
+        if arrow and not self.selectionModel().hasSelection():
             if self._library.rowCount():
-                self.selectRow(0)
+                first = self._library.record(0)
+                self.select_id(first.id)
+                self.row_reached.emit(first)
             return
         super().keyPressEvent(event)
 

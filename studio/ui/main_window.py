@@ -357,8 +357,8 @@ class MainWindow(QMainWindow):
             restore=panel.restore,
         )
         menu = row_menu(records, actions, self)
-        menu.exec(place)
-        menu.deleteLater()
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(place)
 
     def _use_recipe(self, record: SampleRecord) -> None:
         try:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from studio.audio.clip import AudioClip
 from studio.core.errors import CancelledError, DeviceError, StudioError
@@ -28,6 +29,7 @@ from studio.workstation.workstation import Workstation
 
 RATE = 32_000
 STEPS = 40
+_PATIENCE = 30_000
 
 
 def made_up_sound(request: GenerationRequest) -> AudioClip:
@@ -230,6 +232,25 @@ def made_up_take(seed: int, **changes: Any) -> NewSample:
         "recipe_json": request.to_json(),
     }
     return NewSample(**{**facts, **changes})
+
+
+class PatientBot(QtBot):
+    """Waits long enough for a machine that is busy with other things."""
+
+    def waitUntil(self, callback: Callable[[], Any], *, timeout: int = _PATIENCE) -> None:  # noqa: N802 # pytest-qt's name
+        super().waitUntil(callback, timeout=timeout)
+
+    def waitSignal(self, signal: Any, *, timeout: int = _PATIENCE, **options: Any) -> Any:  # noqa: N802 # pytest-qt's name
+        return super().waitSignal(signal, timeout=timeout, **options)
+
+    def waitSignals(self, signals: Any, *, timeout: int = _PATIENCE, **options: Any) -> Any:  # noqa: N802 # pytest-qt's name
+        return super().waitSignals(signals, timeout=timeout, **options)
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    """pytest-qt's, with patience."""
+    return PatientBot(request)
 
 
 @pytest.fixture(autouse=True)

@@ -199,7 +199,7 @@ def drop(made, files):
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    enter = QDragEnterEvent(QPoint(500, 500), *arguments)
+    enter = QDragEnterEvent(QPointF(500, 500), *arguments)
     made.dragEnterEvent(enter)
     assert enter.isAccepted()
     made.dropEvent(QDropEvent(QPointF(500, 500), *arguments))
@@ -293,19 +293,16 @@ def test_shift_g_generates_with_a_new_seed_even_when_locked(window, qtbot, works
     assert workstation.search()[0].seed != 7
 
 
-def test_the_menu_of_a_row_gives_its_settings_back(window, qtbot, add_takes, monkeypatch):
+def test_the_menu_of_a_row_gives_its_settings_back(window, qtbot, add_takes):
     ids = add_takes(2)
     made = window()
     made.library_panel.table.select_id(ids[0])
-    entries = []
-
-    def choose(menu, _place):
-        entries.extend(action.text().split("\t")[0] for action in menu.actions())
-        next(a for a in menu.actions() if a.text().startswith("Use its settings")).trigger()
-
-    monkeypatch.setattr(QMenu, "exec", choose)
     made._show_menu(QPoint(0, 0))
+    menu = made.findChild(QMenu, "library_menu")
+    entries = {action.text().split("\t")[0]: action for action in menu.actions()}
     assert "Move to the bin" in entries
+    entries["Use its settings and seed"].trigger()
+    menu.hide()
     request = made.generate_panel.request()
     assert (request.prompt, request.seed, request.tempo_bpm) == ("loop number 1", 1, 120.0)
 
