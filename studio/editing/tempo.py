@@ -22,7 +22,7 @@ _SEARCH: Final = 0.12
 _STEP: Final = 0.002
 _CLEAR_RESULTANT: Final = 0.55
 _SIGNIFICANT: Final = 4.0
-_RIVAL_MARGIN: Final = 0.3
+_RIVAL_MARGIN: Final = 0.5
 _RIVAL_RANGE: Final = (0.55, 1.9)
 _RELATIVES: Final = (2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2)
 _RELATIVE_WIDTH: Final = 0.04
@@ -74,8 +74,8 @@ def tempo_error(
 
     - R, searched 12 % to either side, is largest within 2 % of the asked tempo;
     - that R is at least 0.55 and beyond chance: n R^2 >= 4 (Rayleigh's test, chance about
-      exp(-n R^2)), where n is the effective number of onsets, (sum o)^2 / sum o^2. White noise and
-      hits at irregular times fail here;
+      exp(-n R^2)), where n is the effective number of onsets, (sum s)^2 / sum s^2 of their
+      strengths s. White noise and hits at irregular times fail here;
     - no unrelated tempo explains the onsets clearly better, by R summed over sixteenths, eighths
       and quarters. Hits on plain quarters also agree on the fifth part of a beat, which would let
       a tempo 5/4 too fast pass.
@@ -173,8 +173,7 @@ def _sixteenth_resultants(
 
 
 def _effective_count(peaks: OnsetPeaks) -> float:
-    weights = peaks.strengths**2
-    return float(weights.sum() ** 2 / (weights**2).sum())
+    return float(peaks.strengths.sum() ** 2 / (peaks.strengths**2).sum())
 
 
 def _rival_lead(peaks: OnsetPeaks, tempo_bpm: float, found_bpm: float) -> float:
