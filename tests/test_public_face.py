@@ -61,6 +61,8 @@ def test_seeds_and_counts_give_the_takes_they_give_alone(model: MusicGen) -> Non
     alone = model.generate("dub", bars=1, bpm=187.5, seed=5)
     assert np.array_equal(counted[1], alone)
     assert np.array_equal(listed[0], alone)
+    (single,) = model.generate("dub", bars=1, bpm=187.5, seed=[5])
+    assert np.array_equal(single, alone)
     assert np.array_equal(listed[1], counted[0])
     assert not np.array_equal(counted[0], counted[1])
 
@@ -92,6 +94,16 @@ def test_codes_decode_to_the_sound_and_encode_to_their_shape(model: MusicGen) ->
     assert np.allclose(take.clip.samples[quiet], audio[0][quiet], atol=1e-5)
     for shaped in (audio, audio[0], audio[0, 0]):
         assert model.encode(shaped).shape == (1, 4, 30)
+
+
+def test_max_steps_counts_codes_and_measures_sound(model: MusicGen) -> None:
+    codes = model.codes("174 bpm break", max_steps=100, seed=1)
+    (take,) = model.takes("174 bpm break", max_steps=100, seed=1)
+    assert codes.shape == (1, 4, 100)
+    assert take.clip.frames == 100 * 640
+    # The last K - 1 frames of any take are made without knowing what follows.
+    shared = take.codes.shape[1] - (model.codebooks - 1)
+    assert np.array_equal(take.codes[:, :shared], codes[0, :, :shared])
 
 
 def test_logits_belong_to_the_delayed_grid(model: MusicGen) -> None:

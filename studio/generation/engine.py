@@ -138,11 +138,14 @@ class Engine:
     ) -> NDArray[np.int64]:
         """The undelayed codec tokens of a take without its sound, int64 [K, T].
 
+        `max_steps` is T itself; a take's own codes may be more or fewer, when its sound is
+        played at another tempo to be `max_steps` codec frames long.
+
         Raises:
             StudioError: As `generate`.
         """
         model = self._loaded(request.checked().model)
-        plan = plan_render(request, model.backend.info, model.template)
+        plan = plan_render(request, model.backend.info, model.template, codes_only=True)
         return np.stack(list(self._frames(model, plan, cancelled)), axis=1)
 
     def encode(self, model: str, audio: NDArray[np.float32]) -> NDArray[np.int64]:

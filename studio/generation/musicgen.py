@@ -134,15 +134,15 @@ class MusicGen:
             **options: See `Options`.
 
         Returns:
-            float32 [C, N] for one prompt and one seed; otherwise a list of them: for each prompt
-            each of its seeds.
+            float32 [C, N] for one prompt; a list of them for a list of prompts or seeds or a
+            `count` above 1: for each prompt each of its seeds.
 
         Raises:
             StudioError: See `Engine.generate`.
         """
         sounds = [take.clip.samples for take in self.takes(descriptions, **options)]
-        several = not isinstance(descriptions, str) or len(sounds) > 1
-        return sounds if several else sounds[0]
+        listed = isinstance(options.get("seed"), Sequence) or not isinstance(descriptions, str)
+        return sounds if listed or len(sounds) > 1 else sounds[0]
 
     def takes(self, descriptions: str | Sequence[str], **options: Unpack[Options]) -> list[Take]:
         """As `generate`, with each take's codes, seed and whole recipe.
@@ -177,7 +177,7 @@ class MusicGen:
     ) -> NDArray[np.int64]:
         """The undelayed codec tokens alone, int64 [B, K, T], without making sound.
 
-        A loop's codes reach a little past its end: its seam is made of that.
+        `max_steps` is T. A loop's codes reach a little past its end: its seam is made of that.
 
         Raises:
             InputError: The takes differ in length.

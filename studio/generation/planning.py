@@ -83,7 +83,11 @@ class RenderPlan:
 
 
 def plan_render(
-    request: GenerationRequest, info: ModelInfo, template: PromptTemplate | None
+    request: GenerationRequest,
+    info: ModelInfo,
+    template: PromptTemplate | None,
+    *,
+    codes_only: bool = False,
 ) -> RenderPlan:
     """Turn a request into decoder windows and exact lengths.
 
@@ -91,6 +95,8 @@ def plan_render(
         request: Checked or not.
         info: The model.
         template: Its text template, None for plain text.
+        codes_only: No sound will be made of the codes: `max_steps` counts them, instead of the
+            sound that is left when they are played at another tempo.
 
     Raises:
         InputError: The request is impossible.
@@ -142,6 +148,8 @@ def plan_render(
         assert request.duration_seconds is not None  # _with_length chose one
         sample_frames = max(1, round(request.duration_seconds * info.sample_rate))
     codec_frames = _frames_for(sample_frames, speed, hop) + tail
+    if codes_only and request.max_steps is not None:
+        codec_frames = request.max_steps
 
     windows = tuple(
         Window(first_frame=first, prefix_frames=prefix, new_frames=new)
