@@ -94,7 +94,8 @@ class JobList(QWidget):
         self._rows: dict[int, JobRow] = {}
         self._count = dim_label()
         self._empty = dim_label(
-            f"Nothing is being made. Press {key_for('generate').label} to generate."
+            f"Nothing is being made. Press {key_for('submit_prompt').label} in the prompt, or "
+            f"{key_for('generate').label} outside a text field."
         )
         self._empty.setWordWrap(True)
         self._list = QVBoxLayout()

@@ -324,6 +324,6 @@ class LibraryTable(QTableView):
         if self._library.library_is_empty and not self._library.query.strip():
             return (
                 "Your library is empty",
-                f"Press {generate} to generate the first loop, or drop audio files here",
+                f"Press {generate} outside a text field to generate a loop, or drop audio files here",
             )
         return "Nothing matches", f"Press {search} to change the search; Esc there clears it"

@@ -94,9 +94,11 @@ def _paint_empty(painter: QPainter, picture: Picture) -> None:
     painter.setFont(title)
     painter.setPen(QColor(theme.TEXT))
     centre = Qt.AlignmentFlag.AlignHCenter
-    generate = key_for("generate").label
+    enter = key_for("submit_prompt").label
     painter.drawText(
-        QRectF(0, middle - 48, area.width(), 24), centre, f"Press {generate} to make a loop"
+        QRectF(0, middle - 48, area.width(), 24),
+        centre,
+        f"Type what you want to hear, and press {enter}",
     )
     painter.setFont(picture.font)
     painter.setPen(QColor(theme.DIM))

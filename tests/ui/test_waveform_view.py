@@ -82,7 +82,7 @@ def test_without_a_sound_it_says_what_to_do(view, monkeypatch):
     monkeypatch.setattr(QPainter, "drawText", lambda _painter, *what: words.append(what[-1]))
     view._repaint_all()
     view.grab()
-    assert words[0] == "Press G to make a loop"
+    assert words[0] == "Type what you want to hear, and press Enter"
 
 
 def test_it_grows_while_a_take_streams(view, audition, qtbot):
