@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -279,3 +281,12 @@ def test_unknown_backend_and_precision_are_refused(folder: Path) -> None:
     with pytest.raises(ModelError, match="float32"):
         load_backend(folder, precision="roman")
     assert load_backend(folder, backend="torch", precision="float32").info.codebooks == 4
+
+
+def test_loading_does_not_import_symbolic_algebra(folder: Path) -> None:
+    # Some of torch's functions on the meta device do, which costs a second before any sound.
+    program = (
+        "import sys; from pathlib import Path; from studio.models.selection import load_backend;"
+        f"load_backend(Path({str(folder)!r})); sys.exit('sympy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -215,7 +215,9 @@ def _load_language(
     with torch.device("meta"):
         model = MusicLanguageModel(text, decoder)
     _check_amount(model, bundle, ("text_encoder.", "enc_to_dec_proj.", "decoder."))
-    model = model.to_empty(device="cpu")
+    # `Module.to_empty` would import torch's symbolic algebra, half a second.
+    blank = {name: torch.empty(tensor.shape) for name, tensor in model.state_dict().items()}
+    model.load_state_dict(blank, assign=True)
     model.load_hf(tensors)
     return model.requires_grad_(False).eval()
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from studio.models.config_fields import read_integer, read_number, require_value
-from studio.models.torch_backend.weights import fill, parts
+from studio.models.torch_backend.weights import fill, new_embedding, parts
 
 # Far below any score, yet finite in bfloat16: a text of padding alone must not become NaN.
 MASKED_SCORE = -1e9
@@ -111,8 +111,8 @@ class TextEncoder(nn.Module):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocabulary, config.dim)
-        self.position_bias = nn.Embedding(config.position_buckets, config.heads)
+        self.embedding = new_embedding(config.vocabulary, config.dim)
+        self.position_bias = new_embedding(config.position_buckets, config.heads)
         self.blocks = nn.ModuleList(TextBlock(config) for _ in range(config.layers))
         self.norm = RootMeanSquareNorm(config.dim, config.norm_epsilon)
 

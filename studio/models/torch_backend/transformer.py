@@ -22,7 +22,7 @@ from torch.nn import functional
 from studio.core.errors import ModelError
 from studio.models.config_fields import read_integer, require_value
 from studio.models.torch_backend.text import TextConfig, TextEncoder
-from studio.models.torch_backend.weights import fill, parts, read_section
+from studio.models.torch_backend.weights import fill, new_embedding, parts, read_section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +166,8 @@ class MusicDecoder(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
-        tokens = config.vocabulary + 1
-        self.embedding = nn.Embedding(config.codebooks * tokens, config.dim)
-        nn.init.normal_(self.embedding.weight, std=0.02)
+        rows = config.codebooks * (config.vocabulary + 1)
+        self.embedding = new_embedding(rows, config.dim, std=0.02)
         self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
         self.heads = nn.Linear(config.dim, config.codebooks * config.vocabulary, bias=False)
