@@ -14,7 +14,11 @@ from typing import Any
 
 from tests.end_to_end.screen import Screen
 
+# SEEDCRATE_TEST_PATIENCE=4 waits four times as long, for a machine that is busy otherwise.
+_PATIENCE = float(os.environ.get("SEEDCRATE_TEST_PATIENCE", "1"))
 _WAIT_SECONDS = 240.0
+# The window writes its map ten times a second.
+_MAP_SECONDS = 0.15
 
 
 class Studio:
@@ -60,7 +64,7 @@ class Studio:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=300 * _PATIENCE,
         )
 
     def rows(self, query: str = "") -> list[dict[str, Any]]:
@@ -94,7 +98,7 @@ class Studio:
         """Close the window as a person does; returns the exit status."""
         assert self.process is not None
         self._screen.close_active_window()
-        status = self.process.wait(60)
+        status = self.process.wait(60 * _PATIENCE)
         self.process = None
         return status
 
@@ -121,22 +125,19 @@ class Studio:
 
     def place(self, name: str) -> tuple[int, int]:
         """Middle of a widget on the screen, once it is there."""
-        self.wait_for(lambda: name in self.widgets(), name)
-        x, y, width, height = self.widgets()[name]
+        x, y, width, height = self._rectangle(name)
         return x + width // 2, y + height // 2
 
     def row(self, sample_id: int) -> tuple[int, int]:
-        """A place on the name of a library row."""
-        name = f"row:{sample_id}"
-        self.wait_for(lambda: name in self.widgets(), name)
-        x, y, _, height = self.widgets()[name]
+        """A place on the name of a library row, once it is there."""
+        x, y, _, height = self._rectangle(f"row:{sample_id}")
         return x + 40, y + height // 2
 
     def wait_for(
         self, condition: Callable[[], Any], what: str, *, seconds: float = _WAIT_SECONDS
     ) -> None:
         """Wait until `condition` holds."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * _PATIENCE
         while not condition():
             ended = self.process is not None and self.process.poll() is not None
             if ended or time.monotonic() > deadline:
@@ -144,6 +145,19 @@ class Studio:
                 log = self._log.read_text()[-3_000:] if self._log.exists() else ""
                 raise AssertionError(f"Waited for {what}: {words}.\n{self.status()}\n{log}")
             time.sleep(0.05)
+
+    def _rectangle(self, name: str) -> list[int]:
+        """Where a widget is, once it is there and has stopped moving."""
+        seen: list[list[int] | None] = [None]
+
+        def rests() -> bool:
+            before, seen[0] = seen[0], self.widgets().get(name)
+            time.sleep(_MAP_SECONDS)
+            return seen[0] is not None and seen[0] == before
+
+        self.wait_for(rests, name)
+        assert seen[0] is not None
+        return seen[0]
 
     def _read_map(self) -> dict[str, Any]:
         try:

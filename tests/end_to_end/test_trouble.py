@@ -55,14 +55,15 @@ def test_without_a_sound_card_there_is_a_banner_and_takes_are_made(
 ) -> None:
     studio = silent_studio
     studio.open()
-    press_generate(studio, screen)
-    studio.wait_for(lambda: studio.status()["rows"] == 1, "the take in the library")
     studio.wait_for(lambda: studio.status()["banner"], "the banner")
     photograph("banner")
     banner = studio.status()["banner"]
     assert "sound card" in banner
     assert "press play again" in banner
     assert "\n" not in banner
+
+    press_generate(studio, screen)
+    studio.wait_for(lambda: studio.status()["rows"] == 1, "the take in the library")
     assert not studio.status()["playing"]
     assert len(studio.rows()) == 1
     assert studio.quit() == 0
