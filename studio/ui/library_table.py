@@ -272,7 +272,9 @@ class LibraryTable(QTableView):
             self._press = (event.position().toPoint(), selected if together else [record.id])
             if together and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
                 return
+        self._quiet = event.button() != Qt.MouseButton.LeftButton
         super().mousePressEvent(event)
+        self._quiet = False
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Past the drag distance the pressed row leaves, with all others selected with it."""
@@ -324,6 +326,6 @@ class LibraryTable(QTableView):
         if self._library.library_is_empty and not self._library.query.strip():
             return (
                 "Your library is empty",
-                f"Press {generate} outside a text field to generate a loop, or drop audio files here",
+                f"Press {generate} outside a text field to generate, or drop audio files here",
             )
         return "Nothing matches", f"Press {search} to change the search; Esc there clears it"
