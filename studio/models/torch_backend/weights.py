@@ -23,7 +23,8 @@ def new_embedding(rows: int, dim: int, *, std: float = 1.0) -> nn.Embedding:
     weight = torch.empty(rows, dim)
     if not weight.is_meta:
         nn.init.normal_(weight, std=std)
-    return nn.Embedding.from_pretrained(weight, freeze=False)
+    table: nn.Embedding = nn.Embedding.from_pretrained(weight, freeze=False)
+    return table
 
 
 def read_tensor(tensors: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tensor:
