@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.cli.context import Context, print_json
 from studio.cli.outputs import check_output, numbered_path, write_new
-from studio.core.errors import InputError
+from studio.core.errors import InputError, StudioError
 from studio.generation.request import Chunk, GenerationRequest, Take
 
 if TYPE_CHECKING:
@@ -132,16 +132,35 @@ def _make_all(
         title = f"take {number}/{len(requests)} " if len(requests) > 1 else ""
         with ProgressBar(title + f"seed {request.seed}") as bar:
             take = engine.generate(request, bar.show)
-        record = None if workstation is None else workstation.save_take(take).result()
-        path = _write(take, arguments)
-        if path is None and workstation is not None and record is not None:
-            path = workstation.path(record)
+        path, record = _keep(take, arguments, workstation)
         if arguments.json:
             print_json(facts(take, path, record))
         elif path is not None:
             print(path, flush=True)
         if arguments.play:
             _play(take, context)
+
+
+def _keep(
+    take: Take, arguments: argparse.Namespace, workstation: Workstation | None
+) -> tuple[Path | None, SampleRecord | None]:
+    """Write the file, then store the take; a fault of one does not cost the other."""
+    if workstation is None:
+        return _write(take, arguments), None
+    path, fault = None, None
+    try:
+        path = _write(take, arguments)
+    except StudioError as error:
+        fault = error
+    try:
+        record = workstation.save_take(take).result()
+    except StudioError as error:
+        if path is None:
+            raise
+        raise type(error)(f"{error.user_message} The file {path} was written.") from error
+    if fault is not None:
+        raise type(fault)(f"{fault.user_message} The library has it as {record.id}.") from fault
+    return path or workstation.path(record), record
 
 
 def _write(take: Take, arguments: argparse.Namespace) -> Path | None:

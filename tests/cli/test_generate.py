@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from studio.audio.files import probe
 from studio.cli.generate import ProgressBar
-from studio.core.errors import DeviceError
+from studio.core.errors import DeviceError, StorageError
 from studio.generation.engine import Engine
 from studio.generation.request import Chunk, GenerationRequest
 from studio.library.library import Library
+from studio.library.records import Change
 from studio.playback.player import Player
 
 
@@ -218,6 +220,46 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert "out/x.wav" in said.err
     assert "out/take_0001.wav" in said.err
     assert files(folder) == []
+
+
+def test_a_file_that_cannot_be_written_does_not_cost_the_take(
+    studio: Any,
+    tones: list[GenerationRequest],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    data_dir: Path,
+    tmp_path: Path,
+) -> None:
+    def full(take: object, arguments: Any) -> None:
+        raise StorageError(f"{arguments.output} was not written, the disk is full.")
+
+    monkeypatch.setattr("studio.cli.generate._write", full)
+    output = tmp_path / "x.wav"
+    assert studio("generate", "--prompt", "dub", "--output", output) == 1
+    expected = f"studio: {output} was not written, the disk is full. The library has it as 1.\n"
+    assert capsys.readouterr().err == expected
+    with Library.open(data_dir) as library:
+        assert library.count() == 1
+
+
+def test_a_library_that_is_full_does_not_cost_the_file(
+    studio: Any,
+    tones: list[GenerationRequest],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def full(library: Library, sample: object) -> Future[Change]:
+        future: Future[Change] = Future()
+        future.set_exception(StorageError("The disk is full."))
+        return future
+
+    monkeypatch.setattr(Library, "add_take", full)
+    output = tmp_path / "x.wav"
+    assert studio("generate", "--prompt", "dub", "--output", output) == 1
+    expected = f"studio: The disk is full. The file {output} was written.\n"
+    assert capsys.readouterr().err == expected
+    assert probe(output).frames == 16000
 
 
 def test_ctrl_c_ends_with_130_and_keeps_the_finished_takes(
