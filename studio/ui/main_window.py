@@ -33,7 +33,7 @@ from studio.ui.model_words import read_template
 from studio.ui.places import restore_splitters, restore_window, splitter_places, window_place
 from studio.ui.speaker import Speaker
 from studio.ui.status_line import StatusLine
-from studio.ui.takes import Takes
+from studio.ui.takes import Takes, TakeState
 from studio.ui.transport_bar import TransportBar
 from studio.ui.waveform_panel import WaveformPanel
 from studio.workstation.workstation import Workstation
@@ -164,6 +164,7 @@ class MainWindow(QMainWindow):
         self.generate_panel.generate_requested.connect(self.generate)
         self.generate_panel.model_changed.connect(self._prepare_model)
         self.takes.stored.connect(self._take_stored)
+        self.takes.take_failed.connect(self._take_failed)
         self.generate_panel.fields.advanced.unfolded.connect(self._make_room)
 
     def _connect_library(self) -> None:
@@ -282,6 +283,10 @@ class MainWindow(QMainWindow):
             self.library_panel.select_when_listed(record.id)
         if self.audition.sound is None:
             self.audition.show(record, play=False)
+
+    def _take_failed(self, take: TakeState) -> None:
+        if take.error is not None:
+            self.banner.show_error(error_line(take.error), lambda: self.takes.retry(take))
 
     def _selection_changed(self) -> None:
         panel = self.library_panel

@@ -91,7 +91,8 @@ class Takes(QObject):
         added(TakeState): A take was queued.
         changed(TakeState): A take went on.
         stored(SampleRecord, bool): A take is in the library; whether it should be selected.
-        failed(StudioError): Nothing could be queued, or a take failed.
+        failed(StudioError): Nothing could be queued.
+        take_failed(TakeState): A take failed; its `error` says why.
         pressed(): Generate was asked for.
     """
 
@@ -99,6 +100,7 @@ class Takes(QObject):
     changed = Signal(object)
     stored = Signal(object, bool)
     failed = Signal(object)
+    take_failed = Signal(object)
     pressed = Signal()
 
     def __init__(
@@ -153,6 +155,12 @@ class Takes(QObject):
         else:
             take.job.cancel()
 
+    def retry(self, take: TakeState) -> None:
+        """Ask again for a take that failed."""
+        if take.id in self._takes:
+            self._forget(take)
+        self.generate(take.job.request, 1, play=take.heard)
+
     def _follow(self, progress: Progress) -> None:
         take = self._takes.get(progress.job_id)
         if take is None or take.over or progress.state in FINAL_STATES:
@@ -199,7 +207,7 @@ class Takes(QObject):
             del self._takes[take.id]
         self.changed.emit(take)
         if not cancelled:
-            self.failed.emit(error)
+            self.take_failed.emit(take)
 
     def _forget(self, take: TakeState) -> None:
         del self._takes[take.id]

@@ -39,10 +39,12 @@ class UiMap(QObject):
         self._path = path
         self._written = ""
         self._pressed_at: float | None = None
+        self._asked_jobs: set[int] = set()
         self._first_sound_ms: float | None = None
         self._last_beat = time.perf_counter()
         self._max_stall_ms = 0.0
         window.takes.pressed.connect(self._pressed)
+        window.takes.added.connect(lambda take: self._asked_jobs.add(take.id))
         window.audition.speaker.stream_heard.connect(self._heard)
         self._beat = QTimer(self)
         self._beat.setTimerType(Qt.TimerType.PreciseTimer)
@@ -56,11 +58,13 @@ class UiMap(QObject):
 
     def _pressed(self) -> None:
         self._pressed_at = time.perf_counter()
+        self._asked_jobs.clear()
         self._first_sound_ms = None
         self._max_stall_ms = 0.0
 
-    def _heard(self, _job_id: int) -> None:
-        if self._pressed_at is not None and self._first_sound_ms is None:
+    def _heard(self, job_id: int) -> None:
+        asked = job_id in self._asked_jobs
+        if asked and self._pressed_at is not None and self._first_sound_ms is None:
             self._first_sound_ms = (time.perf_counter() - self._pressed_at) * 1000
 
     def _measure(self) -> None:

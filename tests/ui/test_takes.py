@@ -103,7 +103,7 @@ def test_a_take_that_fails_is_told_and_stays_in_the_list_until_removed(
     takes, engine, job_list, qtbot
 ):
     engine.fault = EngineError("The engine stopped; the next take starts it again.")
-    with qtbot.waitSignal(takes.failed):
+    with qtbot.waitSignal(takes.take_failed):
         takes.generate(REQUEST, 1, play=True)
     (take,) = takes.all
     assert take.state == "failed"
@@ -126,11 +126,21 @@ def test_a_take_that_cannot_be_stored_can_still_be_heard(
             lambda: full(s)
         ),
     )  # fmt: skip
-    with qtbot.waitSignal(takes.failed) as failed:
+    with qtbot.waitSignal(takes.take_failed) as failed:
         takes.generate(REQUEST, 1, play=True)
-    assert failed.args[0].user_message == "The disk is full: free some space."
+    assert failed.args[0].error.user_message == "The disk is full: free some space."
     assert audition.sound.clip is not None
     assert audition.sound.record is None
+
+
+def test_a_take_that_failed_can_be_asked_for_again(takes, engine, workstation, qtbot):
+    engine.fault = EngineError("The engine stopped.")
+    with qtbot.waitSignal(takes.take_failed) as failed:
+        takes.generate(REQUEST, 1, play=True)
+    with qtbot.waitSignal(takes.stored) as stored:
+        takes.retry(failed.args[0])
+    assert stored.args[0].seed == REQUEST.seed
+    assert takes.all == []
 
 
 def test_cancelling_the_running_take_empties_the_waveform(takes, audition, engine, qtbot):
