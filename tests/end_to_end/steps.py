@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,38 @@ def stop(studio: Studio, screen: Screen) -> None:
     """Press Space and wait until nothing plays."""
     screen.key("space")
     studio.wait_for(lambda: not studio.status()["playing"], "silence")
+
+
+def hear_rounds(
+    studio: Studio, screen: Screen, card: NullSoundCard, clip: AudioClip, *, attempts: int = 5
+) -> int:
+    """Let the loop that plays go round, stop it, and compare what was recorded with the clip.
+
+    A machine that is busy otherwise may interrupt the sound, which the next attempt survives; a
+    fault of the program comes back in every attempt.
+
+    Returns:
+        Attempts that it took.
+
+    Raises:
+        AssertionError: Every attempt differed.
+    """
+    for attempt in range(1, attempts + 1):
+        since = card.recorded_frames
+        time.sleep(3.2 * clip.duration_seconds + 0.5)
+        assert studio.status()["playing"]
+        stop(studio, screen)
+        heard = card.wait_for_silence(since)[:, 0]
+        try:
+            rounds_heard(heard, clip)
+        except AssertionError:
+            if attempt == attempts:
+                raise
+            screen.key("space")
+            studio.wait_for(lambda: studio.status()["playing"], "the sound again")
+        else:
+            break
+    return attempt
 
 
 def seconds_until_heard(card: NullSoundCard, since_frame: int) -> float:
