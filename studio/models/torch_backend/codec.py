@@ -103,7 +103,7 @@ class EncodecConfig:
                 use_conv_shortcut=bool(values.get("use_conv_shortcut", True)),
                 **optional,
             )
-        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise ModelError(
                 f"The codec's configuration is not usable: {type(error).__name__} {error}."
             ) from error
@@ -358,12 +358,7 @@ class EncodecModel(nn.Module):
         state = {}
         for name, parameter in self.state_dict().items():
             if name == "codebooks":
-                value = torch.stack(
-                    [
-                        _tensor(tensors, f"quantizer.layers.{k}.codebook.embed")
-                        for k in range(self.config.codebooks)
-                    ]
-                )
+                value = _stacked_codebooks(tensors, self.config.codebooks)
             elif name.endswith(".conv.weight"):
                 value = _folded(tensors, name.removesuffix(".weight")).unsqueeze(2)
             else:
@@ -425,6 +420,15 @@ def _tensor(tensors: Mapping[str, Tensor], name: str) -> Tensor:
         return tensors[name].float()
     except KeyError as error:
         raise ModelError(f"The codec's tensor {name} is missing.") from error
+
+
+def _stacked_codebooks(tensors: Mapping[str, Tensor], count: int) -> Tensor:
+    names = [f"quantizer.layers.{k}.codebook.embed" for k in range(count)]
+    books = [_tensor(tensors, name) for name in names]
+    for name, book in zip(names, books, strict=True):
+        if book.shape != books[0].shape:
+            raise ModelError(f"The codec's {name} has another shape than {names[0]}.")
+    return torch.stack(books)
 
 
 def _folded(tensors: Mapping[str, Tensor], stem: str) -> Tensor:
