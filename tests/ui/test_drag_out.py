@@ -17,6 +17,13 @@ def drag_out(workstation, bridge):
 
 
 @pytest.fixture
+def clipboard(qapp):
+    """Emptied again: Qt's offscreen platform crashes when it frees our data after Python's end."""
+    yield QGuiApplication.clipboard()
+    QGuiApplication.clipboard().setText("")
+
+
+@pytest.fixture
 def source(qtbot):
     made = QWidget()
     qtbot.addWidget(made)
@@ -97,11 +104,11 @@ def test_a_missing_file_is_told(drag_out, workstation, add_takes, qtbot):
     assert "not at" in failed.args[0].user_message
 
 
-def test_copied_files_are_on_the_clipboard(drag_out, workstation, add_takes, qtbot):
+def test_copied_files_are_on_the_clipboard(drag_out, clipboard, workstation, add_takes, qtbot):
     ids = add_takes(1)
     with qtbot.waitSignal(drag_out.copied):
         drag_out.copy(ids)
-    urls = QGuiApplication.clipboard().mimeData().urls()
+    urls = clipboard.mimeData().urls()
     copy = Path(urls[0].toLocalFile())
     assert copy.read_bytes() == workstation.path(workstation.get(ids[0])).read_bytes()
 
