@@ -119,6 +119,7 @@ def publish_bundle(
             },
         )
         shutil.rmtree(folder, ignore_errors=True)
+        (fresh / "model.safetensors").chmod(0o644)
         fresh.rename(folder)
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
