@@ -28,9 +28,37 @@ def type_prompt(studio: Studio, screen: Screen, prompt: str) -> None:
     screen.type(prompt)
 
 
+def press_generate(studio: Studio, screen: Screen) -> None:
+    """Click the button until the click has met it.
+
+    A hint below the prompt may still appear or go away, and move the button under the pointer.
+    """
+    before = {name: studio.status()[name] for name in ("jobs", "rows", "banner")}
+    place = studio.place("generate_button")
+    screen.click(place)
+
+    def pressed() -> bool:
+        nonlocal place
+        status = studio.status()
+        if status["jobs"] and status["jobs"] != before["jobs"]:
+            return True
+        if status["rows"] != before["rows"] or (status["banner"] or "") not in (
+            "",
+            before["banner"],
+        ):
+            return True
+        x, y, width, height = studio.widgets()["generate_button"]
+        if not (x <= place[0] < x + width and y <= place[1] < y + height):
+            place = studio.place("generate_button")
+            screen.click(place)
+        return False
+
+    studio.wait_for(pressed, "a job after the click on Generate")
+
+
 def generate(studio: Studio, screen: Screen) -> None:
     """Press Generate with the mouse and wait until the take is heard."""
-    screen.click(studio.place("generate_button"))
+    press_generate(studio, screen)
     studio.wait_for(
         lambda: studio.status()["first_sound_ms"] is not None or studio.status()["banner"],
         "the first sound",

@@ -13,16 +13,15 @@ import pytest
 
 from tests.end_to_end.program import Studio
 from tests.end_to_end.screen import Screen
+from tests.end_to_end.steps import press_generate, type_prompt
 from tests.playback.sound_card import NullSoundCard
 
 pytestmark = pytest.mark.end_to_end
 
 
-def press_generate(studio: Studio, screen: Screen) -> None:
-    screen.click(studio.place("prompt_edit"))
-    screen.key("ctrl+a")
-    screen.type("120 bpm techno loop")
-    screen.click(studio.place("generate_button"))
+def ask_for_a_take(studio: Studio, screen: Screen) -> None:
+    type_prompt(studio, screen, "120 bpm techno loop")
+    press_generate(studio, screen)
 
 
 def children(pid: int) -> dict[int, str]:
@@ -62,7 +61,7 @@ def test_without_a_sound_card_there_is_a_banner_and_takes_are_made(
     assert "press play again" in banner
     assert "\n" not in banner
 
-    press_generate(studio, screen)
+    ask_for_a_take(studio, screen)
     studio.wait_for(lambda: studio.status()["rows"] == 1, "the take in the library")
     assert not studio.status()["playing"]
     assert len(studio.rows()) == 1
@@ -73,15 +72,17 @@ def test_a_killed_engine_is_reported_and_the_next_take_is_made(
     studio: Studio, screen: Screen, photograph: Callable[[str], None]
 ) -> None:
     studio.open()
-    press_generate(studio, screen)
+    ask_for_a_take(studio, screen)
     studio.wait_for(lambda: "running" in studio.status()["jobs"], "the engine at work")
     os.kill(engine_of(studio), signal.SIGKILL)
     studio.wait_for(lambda: studio.status()["banner"], "the banner")
     photograph("banner")
     assert "engine stopped" in studio.status()["banner"]
     assert studio.rows() == []
+    screen.click(studio.place("banner_close"))
+    studio.wait_for(lambda: studio.status()["banner"] is None, "the banner to go")
 
-    screen.click(studio.place("generate_button"))
+    press_generate(studio, screen)
     studio.wait_for(lambda: studio.status()["rows"] == 1, "the next take in the library")
     assert studio.status()["banner"] is None
     assert studio.run("library", "check").returncode == 0
@@ -90,7 +91,7 @@ def test_a_killed_engine_is_reported_and_the_next_take_is_made(
 
 def test_the_engine_does_not_outlive_a_killed_window(studio: Studio, screen: Screen) -> None:
     studio.open()
-    press_generate(studio, screen)
+    ask_for_a_take(studio, screen)
     studio.wait_for(lambda: "running" in studio.status()["jobs"], "the engine at work")
     engine = engine_of(studio)
     assert studio.process is not None
@@ -127,7 +128,7 @@ def test_a_sound_card_that_comes_back_plays_again(
         studio = Studio(tmp_path, screen, card.environment)
         try:
             studio.open()
-            press_generate(studio, screen)
+            ask_for_a_take(studio, screen)
             studio.wait_for(lambda: studio.status()["rows"] == 1, "the take in the library")
             studio.wait_for(lambda: studio.status()["playing"], "the sound")
             card.stop()
