@@ -18,6 +18,7 @@ class Screen:
 
     Attributes:
         environment: What a program needs to appear on it.
+        clicked_at: When the last click was made, by time.monotonic.
     """
 
     def __init__(self, folder: Path, *, size: tuple[int, int] = (1440, 900)) -> None:
@@ -31,6 +32,7 @@ class Screen:
         self._size = size
         self._programs: list[subprocess.Popen[bytes]] = []
         self.environment: dict[str, str] = {}
+        self.clicked_at = 0.0
 
     def __enter__(self) -> Self:
         read_end, write_end = os.pipe()
@@ -81,6 +83,7 @@ class Screen:
         """Move there and press the left button once."""
         self._hand("mousemove", "--sync", *map(str, place))
         time.sleep(_PACE_SECONDS)
+        self.clicked_at = time.monotonic()
         self._hand("click", "1")
         time.sleep(_PACE_SECONDS)
 

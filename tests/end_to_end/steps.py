@@ -145,10 +145,15 @@ def hear_rounds(
     return attempt
 
 
-def seconds_until_heard(card: NullSoundCard, since_frame: int) -> float:
-    """From `since_frame` of the recording to the first frame that is not silent."""
-    heard = np.abs(card.recording(since_frame)).max(axis=1)
-    return float(np.flatnonzero(heard)[0]) / RATE
+def seconds_until_heard(card: NullSoundCard, since_frame: int, pressed_at: float) -> float:
+    """From a press of the mouse, later than `since_frame`, to the first frame with sound."""
+    deadline = time.monotonic() + 30
+    while True:
+        heard, now = card.recording(since_frame).any(axis=1), time.monotonic()
+        if heard.any():
+            return round(now - (len(heard) - int(np.argmax(heard))) / RATE - pressed_at, 3)
+        assert now < deadline, "Nothing is heard."
+        time.sleep(0.02)
 
 
 def rounds_heard(heard: NDArray[np.float32], clip: AudioClip) -> int:
