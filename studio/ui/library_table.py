@@ -41,7 +41,7 @@ _WIDTHS = {
     Column.BARS: 44,
     Column.LENGTH: 62,
     Column.TAGS: 120,
-    Column.SEED: 86,
+    Column.SEED: 98,
     Column.MODEL: 58,
     Column.DATE: 74,
 }
