@@ -68,6 +68,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.005)
 
 
+def hear(card: NullSoundCard, since: int, frames: float) -> None:
+    """Wait until so many frames were heard."""
+    wait_until(lambda: np.count_nonzero(card.recording(since)[:, 0]) > frames)
+
+
 def heard_from(
     card: NullSoundCard, since: int, sound: NDArray[np.float32], *, at: int = RAMP
 ) -> NDArray[np.float32]:
@@ -93,7 +98,7 @@ def test_a_loop_repeats_exactly_across_its_seam(sound_card: NullSoundCard, playe
     clip = noise(0.5317)
     since = sound_card.recorded_frames
     player.play(clip, loop=True)
-    time.sleep(0.1 + 3.2 * clip.duration_seconds)
+    hear(sound_card, since, 3.1 * clip.frames)
     player.stop()
     heard = heard_from(sound_card, since, clip.samples[0])
 
@@ -242,7 +247,7 @@ def test_a_take_is_heard_while_it_grows_and_loops_into_the_finished_clip(
         voice.push(grown[:, start : start + 3_200])
         time.sleep(0.05)
     voice.finish(clip)
-    time.sleep(2 * clip.duration_seconds)
+    hear(sound_card, since, 2.1 * clip.frames)
     assert voice.active
     player.stop()
     heard = heard_from(sound_card, since, grown[0])
@@ -267,7 +272,7 @@ def test_a_take_that_was_sought_in_still_loops_in_the_finished_clip(
     voice.push(grown[:, 24_000:])
     voice.finish(AudioClip(samples=finished, sample_rate=RATE))
     assert voice.active
-    time.sleep(2.5)
+    hear(sound_card, since, 2.5 * RATE)
     player.stop()
     heard = heard_from(sound_card, since, np.tile(finished[0], 2), at=30_000)[:, 0]
     expected = np.tile(finished[0], 2)[30_000:50_000]
@@ -331,6 +336,7 @@ def test_a_busy_interpreter_does_not_interrupt_the_sound(
     until = time.monotonic() + 2.0
     while time.monotonic() < until:
         sum(range(200_000))
+    hear(sound_card, since, 3.1 * clip.frames)
     player.stop()
     heard = heard_from(sound_card, since, clip.samples[0])
     rounds = np.tile(clip.samples[0], 3)[RAMP:]
