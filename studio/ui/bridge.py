@@ -94,8 +94,13 @@ class Bridge(QObject):
     ) -> Future[Any]:
         """Run `work` on a background thread and call back as `watch` does.
 
-        Work of one lane runs in order. Cancelling the future drops work that has not begun.
+        Work of one lane runs in order. Cancelling the future drops work that has not begun. After
+        `close`, when a timer may still ask, nothing runs and the future is a cancelled one.
         """
+        if self._closed:
+            dropped: Future[Any] = Future()
+            dropped.cancel()
+            return dropped
         future: Future[Any] = self._lanes[lane].submit(work)
         self.watch(future, on_done, on_error)
         return future

@@ -182,7 +182,7 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
     "wrong shape in codec": (
         _tensors(lambda t: t.update({CODEBOOK: torch.zeros(32, 15)})),
         WEIGHTS,
-        "15",
+        "another shape",
     ),
     "NaN": (_tensors(lambda t: t[HEAD].fill_(float("nan"))), WEIGHTS, f"{HEAD} holds NaN"),
     "infinity in codec": (

@@ -86,3 +86,11 @@ def test_closing_ends_the_threads(bridge):
     bridge.run("player", lambda: None).result(5)
     bridge.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("window-")]
+
+
+def test_a_question_after_closing_is_dropped(bridge):
+    bridge.close()
+    ran = []
+    future = bridge.run("query", lambda: ran.append("work"), on_done=ran.append)
+    assert future.cancelled()
+    assert ran == []

@@ -199,7 +199,7 @@ def drop(made, files):
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    enter = QDragEnterEvent(QPointF(500, 500), *arguments)
+    enter = QDragEnterEvent(QPoint(500, 500), *arguments)
     made.dragEnterEvent(enter)
     assert enter.isAccepted()
     made.dropEvent(QDropEvent(QPointF(500, 500), *arguments))
