@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.audio.storage import write_atomically
 from studio.audio.wav import encode_wav
+from studio.core.storage import write_atomically
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -21,9 +21,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from studio.audio.clip import AudioClip
-from studio.audio.storage import one_line, shown_path
 from studio.audio.wav import encode_wav
 from studio.core.errors import AudioFileError
+from studio.core.storage import one_line, shown_path
 
 _MOST_CHANNELS: Final = 32
 _SAMPLE_RATES: Final = (1_000, 768_000)

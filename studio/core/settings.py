@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from studio.core.errors import StorageError
+from studio.core.storage import write_atomically
 
 _LOG = logging.getLogger(__name__)
 
@@ -97,21 +96,12 @@ def save_settings(path: Path, settings: Settings) -> None:
     text = json.dumps(asdict(settings), indent=2, sort_keys=True) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
     except OSError as error:
         reason = error.strerror or error
         raise StorageError(
             f"Cannot save the settings to {path} ({reason}); the old ones are kept."
         ) from error
+    write_atomically(path, text.encode())
 
 
 def _ignore(notice: str) -> None:

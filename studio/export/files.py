@@ -20,9 +20,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from studio.audio.storage import shown_path
 from studio.core.errors import LibraryError, StorageError
-from studio.library.incoming import sync_folder
+from studio.core.storage import shown_path, sync_folder
 from studio.library.library import Library
 from studio.library.naming import without_facts
 from studio.library.records import SampleRecord

@@ -16,8 +16,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, TypeVar
 
-from studio.audio.storage import shown_path
 from studio.core.errors import LibraryError
+from studio.core.storage import shown_path
 from studio.library.faults import BUSY_TIMEOUT_SECONDS, meaning_of, primary_code
 from studio.library.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
 

@@ -9,8 +9,8 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from studio.audio.storage import shown_path
 from studio.core.errors import LibraryError, StorageError, StudioError
+from studio.core.storage import shown_path
 
 BUSY_TIMEOUT_SECONDS: Final = 20.0
 """How long a statement waits for another program's write."""

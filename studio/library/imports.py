@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from studio.audio.files import probe, read_audio
-from studio.audio.storage import one_line, shown_path
 from studio.core.errors import AudioFileError
+from studio.core.storage import one_line, shown_path
 from studio.library.database import Database
 from studio.library.naming import bars_from_name, key_from_name, normal_name, tempo_from_name
 from studio.library.query import search_text

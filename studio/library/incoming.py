@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from studio.audio.storage import shown_path
 from studio.core.errors import StorageError
+from studio.core.storage import shown_path, sync_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -155,18 +155,6 @@ def move_into_place(source: Path, place: Path) -> None:
                 raise
             time.sleep(pauses_seconds.pop())
     sync_folder(place.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last, where the system can."""
-    if sys.platform == "win32":
-        return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _dead_owners(library_folder: Path, *, keep: bool = False) -> Iterator[Path]:

@@ -19,8 +19,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.audio.storage import shown_path
 from studio.core.errors import InputError, LibraryError, StudioError
+from studio.core.storage import shown_path
 from studio.library import edits, imports, samples, search, takes, upkeep
 from studio.library.database import Database
 from studio.library.edits import Edit, EditedField, EditedValue, EditHistory

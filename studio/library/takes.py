@@ -10,8 +10,8 @@ import hashlib
 from pathlib import Path
 
 from studio.audio.files import write_wav
-from studio.audio.storage import shown_path
 from studio.core.errors import StorageError
+from studio.core.storage import shown_path
 from studio.library.database import Database
 from studio.library.incoming import IncomingFolder, final_path, move_into_place
 from studio.library.naming import clean_text, normal_name, readable_name

@@ -14,14 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from studio.audio.storage import shown_path
+from studio.core.storage import shown_path, sync_folder
 from studio.library.database import Database
 from studio.library.incoming import (
     INCOMING,
     IncomingFolder,
     incoming_names,
     leftovers,
-    sync_folder,
 )
 from studio.library.records import Change, CheckReport
 from studio.library.takes import file_hash

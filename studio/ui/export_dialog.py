@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.audio.storage import write_atomically
+from studio.core.storage import write_atomically
 from studio.library.records import SampleRecord
 from studio.ui.controls import ElidedLabel, dim_label, heading
 from studio.ui.facts import count_text

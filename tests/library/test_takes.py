@@ -128,7 +128,7 @@ def test_a_full_disk_keeps_nothing_of_the_take_and_the_next_one_works(
 
     with monkeypatch.context() as patch:
         if step == "fsync":
-            patch.setattr("studio.audio.storage.os.fsync", full)
+            patch.setattr("studio.core.storage.os.fsync", full)
         else:
             patch.setattr("studio.library.takes.move_into_place", full)
         with pytest.raises(StorageError) as caught:

@@ -41,7 +41,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except (OSError, ValueError) as error:
         raise StorageError(_write_fault(path, error)) from error
 
@@ -58,8 +58,8 @@ def _require_room_for_a_file(path: Path, target: Path) -> None:
         )
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system can."""
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder last through a power cut, where the system can."""
     if os.name == "nt":
         return
     with contextlib.suppress(OSError):
