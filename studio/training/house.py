@@ -130,10 +130,10 @@ class HouseTraining:
             save_codes(self._work / f"{name}-codes.npz", encode_bank(codec, bank, self._journal))
 
     def _sharpen(self) -> None:
-        model = sharpen_decoder(
-            self._codec("codec.pt"), *self._banks(), self._recipe.adversarial, self._journal
-        )
-        torch.save(model.state_dict(), self._work / "codec-sharp.pt")
+        file = self._work / "codec-sharp.pt"
+        start = self._codec(file.name if file.exists() else "codec.pt")
+        model = sharpen_decoder(start, *self._banks(), self._recipe.adversarial, self._journal)
+        torch.save(model.state_dict(), file)
 
     def _corpus(self, name: str, bank: LoopBank) -> Corpus:
         return Corpus(
