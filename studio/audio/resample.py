@@ -6,7 +6,7 @@ Owns the use of soxr. It does not change length in time, level or pitch.
 from __future__ import annotations
 
 import numpy as np
-import soxr  # type: ignore[import-untyped]
+import soxr  # type: ignore[import-untyped] # ships no type information
 
 from studio.audio.clip import AudioClip
 

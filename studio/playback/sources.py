@@ -5,6 +5,7 @@ Owns frames in the device's rate and channel count. It does no mixing and knows 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
 
 import numpy as np
@@ -16,7 +17,7 @@ from studio.audio.resample import resample
 _CONTEXT_SECONDS = 0.05
 
 
-class Source:
+class Source(ABC):
     """Sound to read, at the device's rate.
 
     Attributes:
@@ -32,13 +33,13 @@ class Source:
     sound: object
 
     @property
+    @abstractmethod
     def frames(self) -> int:
         """Frames that can be read now, at the device's rate."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, start_frame: int, frames: int, channels: int) -> NDArray[np.float32]:
         """Frames as float32 [frames, channels], all of them available."""
-        raise NotImplementedError
 
     def to_clip_frame(self, frame: int) -> int:
         """A position here as a position in the sound it was made from."""
