@@ -19,7 +19,7 @@ from studio.generation.loading import LoadedModel, lasting_name, load_model
 from studio.generation.planning import RenderPlan, plan_render
 from studio.generation.request import Chunk, GenerationRequest, Take
 from studio.generation.streaming import TakeStream
-from studio.models.backend import ModelInfo
+from studio.models.backend import Condition, ModelInfo
 
 _WARM_UP_FRAMES = 14
 
@@ -188,7 +188,8 @@ class Engine:
             raise InputError(
                 f"There must be one text for each of {tokens.shape[0]} sequences, not {len(texts)}."
             )
-        return backend.logits(np.ascontiguousarray(tokens, dtype=np.int64), texts)
+        conditions = None if texts is None else [Condition(text=text) for text in texts]
+        return backend.logits(np.ascontiguousarray(tokens, dtype=np.int64), conditions)
 
     def _loaded(self, name: str) -> LoadedModel:
         name = lasting_name(name)
@@ -239,7 +240,7 @@ class Engine:
             if window.prefix_frames:
                 prefix = np.stack(made[window.first_frame :], axis=1)[None]
             steps = model.backend.steps(
-                [plan.text],
+                [Condition(text=plan.text)],
                 frames=window.new_frames,
                 seeds=[plan.request.seed],
                 sampling=plan.sampling,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from studio.audio.clip import AudioClip
 from studio.core.errors import InputError
 from studio.editing.key import parse_key
+from studio.models.codes import CodeSequence
 from studio.models.prompting import tempo_in
 
 MIN_TEMPO_BPM = 60.0
@@ -32,14 +33,24 @@ MIN_TEMPERATURE = 0.01
 MAX_TEMPERATURE = 10.0
 MAX_GUIDANCE = 20.0
 MAX_COUNT = 1_000
+MAX_MELODY_FRAMES = 4_800  # ten minutes
+_PITCH_CLASSES = frozenset("0123456789ab")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationRequest:
     """Everything that decides how one take sounds.
 
-    Exactly one length applies: `bars` (with `tempo_bpm`), `duration_seconds`, or `max_steps`.
-    A sampling field that is None means the model's own recommendation.
+    Exactly one length applies: `bars` (with `tempo_bpm`), `duration_seconds`, or `max_steps`; it
+    is that of the whole take, kept parts included. A sampling field that is None means the
+    model's own recommendation.
+
+    A take can be made around what exists: `source` holds codes that are kept, except between
+    `from_seconds` and `to_seconds` of the take, where new ones are made from what stands before
+    them. Without an end it goes on to the end of the take, also beyond the source's.
+
+    Files are read by the engine, which puts what it took from them (`melody`, `source`) into the
+    finished take's request: a recipe needs no file.
 
     Attributes:
         prompt: Free text.
@@ -54,6 +65,15 @@ class GenerationRequest:
         top_p: Nucleus mass; overrides `top_k` when above 0.
         temperature: Divides the logits.
         guidance: Weight of the prompt against the null condition; 1 is unguided.
+        negative: What guidance leads away from; "" is the null condition.
+        melody_file: Sound whose melody a melody model shall follow.
+        melody: That melody: the pitch class of each chroma frame (7.8125 a second) as one digit,
+            "0" for C to "b" for B.
+        continue_file: Sound that the take begins with.
+        continue_seconds: How much of that sound's end is taken; None takes all of it.
+        source: Codes to keep.
+        from_seconds: Where the new part begins, in the take's time; None is the source's end.
+        to_seconds: Where it ends; None is the take's end.
     """
 
     prompt: str
@@ -68,6 +88,14 @@ class GenerationRequest:
     top_p: float | None = None
     temperature: float | None = None
     guidance: float | None = None
+    negative: str = ""
+    melody_file: str | None = None
+    melody: str | None = None
+    continue_file: str | None = None
+    continue_seconds: float | None = None
+    source: CodeSequence | None = None
+    from_seconds: float | None = None
+    to_seconds: float | None = None
 
     def with_seed(self, seed: int) -> Self:
         """The same request under another seed."""
@@ -89,17 +117,8 @@ class GenerationRequest:
         Raises:
             InputError: The first value that cannot be met, in one line with the allowed range.
         """
-        prompt: object = self.prompt
-        if not isinstance(prompt, str) or len(prompt) > MAX_PROMPT_CHARACTERS:
-            raise InputError(
-                f"The prompt must be text of at most {MAX_PROMPT_CHARACTERS} characters."
-            )
-        try:
-            prompt.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(
-                "The prompt holds bytes that are no text; type it in UTF-8."
-            ) from error
+        _check_text("prompt", self.prompt)
+        _check_text("negative prompt", self.negative)
         model: object = self.model
         if not isinstance(model, str) or not model.strip():
             raise InputError('The model must be named, for example "house", or be a folder.')
@@ -127,6 +146,7 @@ class GenerationRequest:
         if len(given) > 1:
             raise InputError(f"Give one length only, not {' and '.join(given)} together.")
         self._check_sampling()
+        self._check_material()
         return replace(self, key=None if self.key is None else stored_key(self.key))
 
     def named_tempo_bpm(self) -> float | None:
@@ -152,9 +172,49 @@ class GenerationRequest:
         if self.guidance is not None:
             _check_number("guidance", self.guidance, 0.0, MAX_GUIDANCE)
 
+    def _check_material(self) -> None:
+        for name, file in (("melody", self.melody_file), ("sound", self.continue_file)):
+            path: object = file
+            if path is not None and (not isinstance(path, str) or not path or "\0" in path):
+                raise InputError(f"The {name} to follow must be the path of an audio file.")
+        melody: object = self.melody
+        if melody is not None and not (
+            isinstance(melody, str)
+            and 0 < len(melody) <= MAX_MELODY_FRAMES
+            and _PITCH_CLASSES.issuperset(melody)
+        ):
+            raise InputError(
+                f"The melody must be 1 to {MAX_MELODY_FRAMES} pitch classes, written as 0 to b."
+            )
+        if self.continue_seconds is not None:
+            _check_number(
+                "seconds to continue from",
+                self.continue_seconds,
+                MIN_DURATION_SECONDS,
+                MAX_DURATION_SECONDS,
+            )
+            if self.continue_file is None and self.source is None:
+                raise InputError("Seconds to continue from need a sound to continue; name one.")
+        if self.from_seconds is None and self.to_seconds is None:
+            return
+        if self.source is None:
+            raise InputError("A part can only be made anew in a take that has codes; give them.")
+        start = 0.0 if self.from_seconds is None else self.from_seconds
+        _check_number("start of the new part", start, 0.0, MAX_DURATION_SECONDS, "seconds")
+        if self.to_seconds is not None:
+            _check_number("end of the new part", self.to_seconds, 0.0, MAX_DURATION_SECONDS)
+            if self.to_seconds <= start:
+                raise InputError(
+                    f"The new part must end after its start at {start:g} s, not at"
+                    f" {self.to_seconds:g} s."
+                )
+
     def to_json(self) -> str:
         """The whole request as one JSON object with sorted keys."""
-        return json.dumps(asdict(self), sort_keys=True)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.source is not None:
+            values["source"] = self.source.to_text()
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -166,7 +226,10 @@ class GenerationRequest:
         try:
             values: dict[str, Any] = json.loads(text)
             known = {field.name for field in fields(cls)}
-            return cls(**{key: value for key, value in values.items() if key in known})
+            values = {key: value for key, value in values.items() if key in known}
+            if values.get("source") is not None:
+                values["source"] = CodeSequence.from_text(values["source"])
+            return cls(**values)
         except (ValueError, TypeError, AttributeError) as error:
             raise InputError(f"This is not a stored recipe: {error}") from error
 
@@ -183,6 +246,15 @@ def stored_key(text: object) -> str:
             f"The key {_short(text)} is not known; write it as Am, F#m, C or Eb major."
         )
     return key
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or len(value) > MAX_PROMPT_CHARACTERS:
+        raise InputError(f"The {name} must be text of at most {MAX_PROMPT_CHARACTERS} characters.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"The {name} holds bytes that are no text; type it in UTF-8.") from error
 
 
 def _check_whole(name: str, value: object, low: int, high: int) -> None:

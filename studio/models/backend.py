@@ -58,6 +58,22 @@ class Sampling:
         return self.top_k == 1 and self.top_p == 0.0
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Condition:
+    """What one take is made under.
+
+    Attributes:
+        text: The prompt; "" is the null condition.
+        negative: What guidance leads away from: it takes the place of the null condition there.
+        melody: For melody models, int8 [F]: the strongest pitch class (0 is C) of each chroma
+            frame, as `chroma.pitch_classes` gives them. None is the null melody.
+    """
+
+    text: str = ""
+    negative: str = ""
+    melody: NDArray[np.int8] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
     """The facts about a loaded model.
@@ -71,6 +87,9 @@ class ModelInfo:
         frame_rate: Codec frames a second.
         window_frames: Most codec frames that fit its context at once.
         has_text: Whether it listens to a prompt.
+        has_melody: Whether it listens to a melody.
+        parameters: Numbers in its language model, text encoder included.
+        cache_bytes: What one decoder stream keeps in memory for each step.
         fingerprint: Hex SHA-256 of the bundle.
         sampling: What the model's makers recommend.
     """
@@ -83,6 +102,9 @@ class ModelInfo:
     frame_rate: float
     window_frames: int
     has_text: bool
+    has_melody: bool
+    parameters: int
+    cache_bytes: int
     fingerprint: str
     sampling: Sampling
 
@@ -112,24 +134,30 @@ class MusicBackend(Protocol):
 
     def steps(
         self,
-        texts: Sequence[str],
+        conditions: Sequence[Condition],
         *,
         frames: int,
         seeds: Sequence[int],
         sampling: Sampling,
         prefix: NDArray[np.int64] | None = None,
         first_step: int = 0,
+        closed: bool = False,
     ) -> Iterator[NDArray[np.int64]]:
         """Make codes, one codec frame at a time; to cancel, stop iterating.
 
+        A take's codes do not depend on the takes beside it.
+
         Args:
-            texts: One a take; "" is the null condition.
+            conditions: One a take.
             frames: How many new frames to make.
             seeds: One a take.
             sampling: For all takes.
             prefix: Codes int64 [B, K, P] to continue.
             first_step: Where in the take the window begins, in codec frames: the frame that
                 `prefix` starts with. Windows of one take thereby use one course of noise.
+            closed: End as the reference does, with fillers in the codebooks that have run out:
+                the last K - 1 frames then know that they are the last. Otherwise the take ends
+                as if it went on, so that a longer one begins with the same codes.
 
         Yields:
             int64 [B, K], the next frame after the prefix.
@@ -137,7 +165,8 @@ class MusicBackend(Protocol):
         Raises:
             InputError: Prefix and new frames do not fit the window, or the arguments differ
                 in length.
-            ModelError: There is text, but the bundle has no tokenizer.
+            ModelError: A condition is of a kind that the model does not know, or there is text,
+                but the bundle has no tokenizer.
         """
         ...
 
@@ -153,12 +182,14 @@ class MusicBackend(Protocol):
         """A fresh decoder for codes that arrive piece by piece."""
         ...
 
-    def logits(self, tokens: NDArray[np.int64], texts: Sequence[str] | None) -> NDArray[np.float32]:
+    def logits(
+        self, tokens: NDArray[np.int64], conditions: Sequence[Condition] | None
+    ) -> NDArray[np.float32]:
         """The conditional stream's logits, for parity checks.
 
         Args:
             tokens: The delayed grid, int64 [B, K, S], fillers included.
-            texts: One a row; None or "" is the null condition.
+            conditions: One a row; None is the null condition. Negative prompts play no part.
 
         Returns:
             float32 [B, K, S, V]; step s holds the logits of the tokens at step s + 1.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.editing.tempo import tempo_error
-from studio.models.backend import MusicBackend, Sampling
+from studio.models.backend import Condition, MusicBackend, Sampling
 from studio.models.prompting import SIXTEENTHS_IN_BAR, PromptTemplate
 from studio.training.captions import caption_words
 from studio.training.loopsynth import LoopLabels, SynthLoop, render_loop
@@ -113,7 +113,7 @@ def take_codes(
     backend: MusicBackend, text: str, frames: int, seed: int, sampling: Sampling
 ) -> NDArray[np.int64]:
     """One take's codes [K, T]."""
-    columns = backend.steps([text], frames=frames, seeds=[seed], sampling=sampling)
+    columns = backend.steps([Condition(text=text)], frames=frames, seeds=[seed], sampling=sampling)
     return np.stack([column[0] for column in columns], axis=1)
 
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from studio.generation.loading import LoadedModel
-from studio.models.backend import ModelInfo, Sampling
+from studio.models.backend import Condition, ModelInfo, Sampling
 from studio.models.prompting import PromptTemplate
 
 # Its tests send signals and look into /proc.
@@ -63,6 +63,9 @@ class ToneBackend:
             frame_rate=SAMPLE_RATE / HOP,
             window_frames=window_frames,
             has_text=True,
+            has_melody=False,
+            parameters=1,
+            cache_bytes=1,
             fingerprint="ab" * 32,
             sampling=Sampling(top_k=30, temperature=0.8, guidance=1.5),
         )
@@ -75,14 +78,16 @@ class ToneBackend:
 
     def steps(
         self,
-        texts: Sequence[str],
+        conditions: Sequence[Condition],
         *,
         frames: int,
         seeds: Sequence[int],
         sampling: Sampling,
         prefix: NDArray[np.int64] | None = None,
         first_step: int = 0,
+        closed: bool = False,
     ) -> Iterator[NDArray[np.int64]]:
+        texts = [condition.text for condition in conditions]
         known = 0 if prefix is None else prefix.shape[2]
         assert known + frames <= self.info.window_frames
         for place in range(known):
@@ -105,7 +110,9 @@ class ToneBackend:
     def decoder_stream(self) -> ToneStream:
         return ToneStream()
 
-    def logits(self, tokens: NDArray[np.int64], texts: Sequence[str] | None) -> NDArray[np.float32]:
+    def logits(
+        self, tokens: NDArray[np.int64], conditions: Sequence[Condition] | None
+    ) -> NDArray[np.float32]:
         return np.zeros((*tokens.shape, CODES), dtype=np.float32)
 
 

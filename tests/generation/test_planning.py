@@ -21,6 +21,9 @@ INFO = ModelInfo(
     frame_rate=50.0,
     window_frames=256,
     has_text=True,
+    has_melody=False,
+    parameters=1,
+    cache_bytes=1,
     fingerprint="ab" * 32,
     sampling=Sampling(top_k=30, temperature=0.8, guidance=1.5),
 )

@@ -12,6 +12,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 
+from studio.models.backend import Condition
+
 VOCABULARY = 32
 CODEBOOKS = 4
 WORDS = ("dark", "jungle", "break", "reese", "bass", "dub", "techno", "swing", "hat", "kick")
@@ -106,3 +108,8 @@ def save_model(model: Any, folder: Path) -> Reference:
     )
     tokenizer.save(str(folder / "tokenizer.json"))
     return Reference(model=model, folder=folder)
+
+
+def under(*texts: str) -> list[Condition]:
+    """One condition for each prompt."""
+    return [Condition(text=text) for text in texts]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from studio.core.errors import InputError
 from studio.models.backend import MusicBackend, Sampling
-from tests.models.reference import CODEBOOKS, PROMPT, SHORT_PROMPT, VOCABULARY
+from tests.models.reference import CODEBOOKS, PROMPT, SHORT_PROMPT, VOCABULARY, under
 
 SAMPLING = Sampling(top_k=12, guidance=2.0)
 
@@ -23,7 +23,7 @@ def _codes(backend: MusicBackend, *texts: str, **options: Any) -> NDArray[np.int
         "sampling": SAMPLING,
         **options,
     }
-    return np.stack(list(backend.steps(texts, **options)), axis=-1)
+    return np.stack(list(backend.steps(under(*texts), **options)), axis=-1)
 
 
 def test_facts_about_the_model(backend: MusicBackend) -> None:
@@ -74,7 +74,7 @@ def test_guidance_of_one_needs_no_second_stream(backend: MusicBackend) -> None:
     from studio.models.patterns import delay
 
     grid = delay(codes, VOCABULARY)
-    expected = backend.logits(grid, texts).argmax(-1)[:, 0, :24]
+    expected = backend.logits(grid, under(*texts)).argmax(-1)[:, 0, :24]
     np.testing.assert_array_equal(codes[:, 0], expected)
 
 
@@ -85,7 +85,7 @@ def test_a_blank_text_is_the_null_condition(backend: MusicBackend) -> None:
 
 
 def test_frames_come_one_by_one_and_can_be_left(backend: MusicBackend) -> None:
-    steps = backend.steps([PROMPT], frames=1000, seeds=[7], sampling=SAMPLING)
+    steps = backend.steps(under(PROMPT), frames=1000, seeds=[7], sampling=SAMPLING)
     first = np.stack(list(islice(steps, 5)), axis=-1)
     settled = _codes(backend, PROMPT)[..., :5]
     np.testing.assert_array_equal(first, settled)
@@ -109,7 +109,7 @@ def test_what_cannot_be_made_is_refused_at_once(
 ) -> None:
     arguments = {"frames": 5, "seeds": [1], "sampling": SAMPLING, **options}
     with pytest.raises(InputError, match=cause):
-        backend.steps([PROMPT], **arguments)
+        backend.steps(under(PROMPT), **arguments)
 
 
 def test_no_codes_decode_to_no_audio(backend: MusicBackend) -> None:

@@ -16,6 +16,7 @@ from studio.core.errors import ModelError
 from studio.models.backend import Sampling
 from studio.models.bundle import open_bundle
 from studio.models.selection import load_backend
+from tests.models.reference import under
 
 WEIGHTS = "model.safetensors"
 HEAD = "decoder.lm_heads.1.weight"
@@ -263,16 +264,16 @@ def test_without_a_tokenizer_only_prompts_are_refused(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     backend = load_backend(folder)
     options = {"frames": 4, "seeds": [0], "sampling": Sampling()}
-    assert len(list(backend.steps([""], **options))) == 4
+    assert len(list(backend.steps(under(""), **options))) == 4
     with pytest.raises(ModelError, match=r"tokenizer\.json"):
-        backend.steps(["dub"], **options)
+        backend.steps(under("dub"), **options)
 
 
 def test_tokens_beyond_the_text_encoder_are_refused(folder: Path) -> None:
     _edit_json(folder, "tokenizer.json", lambda t: t["model"]["vocab"].update(dub=40))
     backend = load_backend(folder)
     with pytest.raises(ModelError, match="token 40 is beyond the 40 tokens"):
-        backend.steps(["dub"], frames=4, seeds=[0], sampling=Sampling())
+        backend.steps(under("dub"), frames=4, seeds=[0], sampling=Sampling())
 
 
 def test_unknown_backend_and_precision_are_refused(folder: Path) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from studio.models.backend import Sampling
 from studio.models.torch_backend.backend import TorchBackend
-from tests.models.reference import CODEBOOKS, PROMPT, SHORT_PROMPT, Reference
+from tests.models.reference import CODEBOOKS, PROMPT, SHORT_PROMPT, Reference, under
 
 FRAMES = 200
 
@@ -46,7 +46,7 @@ def test_greedy_takes_equal_those_of_transformers(
 ) -> None:
     codes, audio = _reference_take(reference, guidance, *texts)
     steps = backend.steps(
-        texts,
+        under(*texts),
         frames=FRAMES,
         seeds=[0] * len(texts),
         sampling=Sampling(top_k=1, guidance=guidance),

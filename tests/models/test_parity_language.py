@@ -13,7 +13,7 @@ from studio.models.bundle import open_bundle
 from studio.models.torch_backend.backend import TorchBackend
 from studio.models.torch_backend.text import TextConfig
 from studio.models.torch_backend.transformer import DecoderConfig, MusicLanguageModel
-from tests.models.reference import CODEBOOKS, PROMPT, SHORT_PROMPT, VOCABULARY, Reference
+from tests.models.reference import CODEBOOKS, PROMPT, SHORT_PROMPT, VOCABULARY, Reference, under
 
 
 @torch.inference_mode()
@@ -43,7 +43,7 @@ def test_logits_of_texts_of_unequal_length(
 ) -> None:
     reference: Reference = request.getfixturevalue(widths)
     backend = TorchBackend(open_bundle(reference.folder))
-    actual = backend.logits(tokens, [PROMPT, SHORT_PROMPT])
+    actual = backend.logits(tokens, under(PROMPT, SHORT_PROMPT))
     expected = _expected(reference, tokens, PROMPT, SHORT_PROMPT)
     assert np.abs(expected).max() > 1.0
     np.testing.assert_allclose(actual, expected, atol=1e-4, rtol=0.0)
@@ -63,9 +63,9 @@ def test_no_text_is_the_null_condition(
 def test_a_row_without_text_does_not_change_its_neighbour(
     backend: TorchBackend, tokens: NDArray[np.int64]
 ) -> None:
-    mixed = backend.logits(tokens, ["", PROMPT])
+    mixed = backend.logits(tokens, under("", PROMPT))
     np.testing.assert_allclose(mixed[:1], backend.logits(tokens[:1], None), atol=1e-5)
-    np.testing.assert_allclose(mixed[1:], backend.logits(tokens[1:], [PROMPT]), atol=1e-5)
+    np.testing.assert_allclose(mixed[1:], backend.logits(tokens[1:], under(PROMPT)), atol=1e-5)
 
 
 def test_weights_written_back_are_those_that_were_read(reference: Reference) -> None:
@@ -104,8 +104,8 @@ def test_shards_and_half_precision_load(
     reference.model.save_pretrained(sharded, max_shard_size="200KB")
     shutil.copy(reference.folder / "tokenizer.json", sharded)
     assert len(list(sharded.glob("*.safetensors"))) > 1
-    whole = backend.logits(tokens, [PROMPT, ""])
-    loaded = TorchBackend(open_bundle(sharded)).logits(tokens, [PROMPT, ""])
+    whole = backend.logits(tokens, under(PROMPT, ""))
+    loaded = TorchBackend(open_bundle(sharded)).logits(tokens, under(PROMPT, ""))
     np.testing.assert_array_equal(loaded, whole)
 
     for dtype, tolerance in ((torch.float16, 0.05), (torch.bfloat16, 0.4)):
@@ -116,6 +116,6 @@ def test_shards_and_half_precision_load(
             {name: tensor.to(dtype) for name, tensor in tensors.items()},
             halved / "model.safetensors",
         )
-        loaded = TorchBackend(open_bundle(halved)).logits(tokens, [PROMPT, ""])
+        loaded = TorchBackend(open_bundle(halved)).logits(tokens, under(PROMPT, ""))
         assert loaded.dtype == np.float32
         np.testing.assert_allclose(loaded, whole, atol=tolerance)

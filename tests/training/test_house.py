@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from studio.core.errors import StorageError, TrainingError
+from studio.models.backend import Condition
 from studio.models.prompting import PromptTemplate
 from studio.models.selection import load_backend
 from studio.training.adversarial import AdversarialRecipe
@@ -57,7 +58,9 @@ def test_the_stages_end_in_a_bundle_that_plays(folder: Path) -> None:
     backend = load_backend(folder / "bundle")
     template = house_template()
     text = template.text(["jungle"], grid=4, period_bars=1)
-    columns = list(backend.steps([text], frames=20, seeds=[1], sampling=backend.info.sampling))
+    columns = list(
+        backend.steps([Condition(text=text)], frames=20, seeds=[1], sampling=backend.info.sampling)
+    )
     assert len(columns) == 20
     codes = np.stack([column[0] for column in columns], axis=1)
     audio = backend.decode(codes[None])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from studio.core.errors import InputError, ModelError
-from studio.models.backend import CodecStream, ModelInfo, Sampling
+from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import (
     CONFIG,
     GENERATION,
@@ -80,21 +80,26 @@ class TorchBackend:
             frame_rate=codec.frame_rate,
             window_frames=_window_frames(bundle, decoder, codec),
             has_text=True,
+            has_melody=False,
+            parameters=sum(p.numel() for p in self._language.parameters()),
+            cache_bytes=8 * decoder.layers * decoder.dim,
             fingerprint=bundle.fingerprint,
             sampling=_recommended_sampling(bundle),
         )
 
     def steps(
         self,
-        texts: Sequence[str],
+        conditions: Sequence[Condition],
         *,
         frames: int,
         seeds: Sequence[int],
         sampling: Sampling,
         prefix: NDArray[np.int64] | None = None,
         first_step: int = 0,
+        closed: bool = False,
     ) -> Iterator[NDArray[np.int64]]:
         """See `MusicBackend.steps`."""
+        texts = [condition.text for condition in conditions]
         codebooks, vocabulary = self.info.codebooks, self.info.codebook_size
         if prefix is None:
             prefix = np.zeros((len(texts), codebooks, 0), dtype=np.int64)
@@ -158,8 +163,11 @@ class TorchBackend:
         return EncodecStream(self._codec)
 
     @torch.inference_mode()
-    def logits(self, tokens: NDArray[np.int64], texts: Sequence[str] | None) -> NDArray[np.float32]:
+    def logits(
+        self, tokens: NDArray[np.int64], conditions: Sequence[Condition] | None
+    ) -> NDArray[np.float32]:
         """See `MusicBackend.logits`."""
+        texts = None if conditions is None else [condition.text for condition in conditions]
         self._check_tokens(tokens, highest=self.info.codebook_size)
         rows = [""] * len(tokens) if texts is None else list(texts)
         if len(rows) != len(tokens):
