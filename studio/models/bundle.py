@@ -33,6 +33,16 @@ _Result = TypeVar("_Result")
 SUPPORTED = "supported are mono MusicGen models with text (model_type musicgen)"
 
 
+def sha256_of(file: Path) -> str:
+    """The hex SHA-256 of a file's bytes.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True)
 class TensorEntry:
     """Where a tensor lies and how large it is."""
@@ -52,6 +62,7 @@ class Bundle:
         generation: Its `generation_config.json`, empty without one.
         prompting: Its `prompting.json`, None without one.
         entries: Every tensor by name.
+        digest: Gives the hex SHA-256 of a file; one that remembers spares reading large weights.
     """
 
     folder: Path
@@ -59,6 +70,7 @@ class Bundle:
     generation: Mapping[str, Any]
     prompting: dict[str, Any] | None
     entries: Mapping[str, TensorEntry]
+    digest: Callable[[Path], str] = sha256_of
 
     @property
     def name(self) -> str:
@@ -92,8 +104,7 @@ class Bundle:
         present = [file for file in optional if file.is_file()]
         for file in (self.folder / CONFIG, *present, *self.weight_files):
             try:
-                with file.open("rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                digest = self.digest(file)
             except OSError as error:
                 raise file_fault(file, f"it cannot be read ({error.strerror})") from error
             total.update(f"{file.name} {digest}\n".encode())
@@ -108,8 +119,12 @@ class Bundle:
         return _LazyTensors(self.entries, framework)
 
 
-def open_bundle(folder: Path) -> Bundle:
+def open_bundle(folder: Path, *, digest: Callable[[Path], str] = sha256_of) -> Bundle:
     """Open a model folder.
+
+    Args:
+        folder: The folder, in the Hugging Face layout.
+        digest: Gives the hex SHA-256 of a file, for the fingerprint.
 
     Raises:
         ModelError: It is missing, incomplete, broken, or holds another kind of model.
@@ -126,6 +141,7 @@ def open_bundle(folder: Path) -> Bundle:
         generation=_read_json(generation_file) if generation_file.exists() else {},
         prompting=_read_json(prompting_file) if prompting_file.exists() else None,
         entries=_read_entries(folder),
+        digest=digest,
     )
 
 

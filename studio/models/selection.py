@@ -6,25 +6,31 @@ only when a model is really loaded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from studio.core.errors import ModelError
 from studio.models.backend import MusicBackend
-from studio.models.bundle import open_bundle
+from studio.models.bundle import open_bundle, sha256_of
 
 BACKENDS = ("torch",)
 PRECISIONS = ("float32",)
 
 
 def load_backend(
-    folder: Path, *, backend: str | None = None, precision: str | None = None
+    folder: Path,
+    *,
+    backend: str | None = None,
+    precision: str | None = None,
+    digest: Callable[[Path], str] = sha256_of,
 ) -> MusicBackend:
     """Load the model in `folder`.
 
     Args:
-        folder: A bundle, as `catalog.resolve_model` finds it.
+        folder: A bundle, as `ModelShelf.resolve` finds it.
         backend: One of `BACKENDS`; None picks.
         precision: One of `PRECISIONS`; None picks.
+        digest: Gives the hex SHA-256 of a file; `ModelShelf.digest` remembers them.
 
     Raises:
         ModelError: The bundle is not usable, or the backend or precision unknown.
@@ -35,7 +41,7 @@ def load_backend(
         raise ModelError(
             f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}."
         )
-    bundle = open_bundle(folder)
+    bundle = open_bundle(folder, digest=digest)
     from studio.models.torch_backend.backend import TorchBackend
 
     return TorchBackend(bundle)
