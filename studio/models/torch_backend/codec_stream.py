@@ -1,100 +1,131 @@
-"""EnCodec's decoder on codes that are still being made.
+"""EnCodec's networks on input that is still arriving, or too long to be held at once.
 
-Owns the exact streaming of the codec: which latents and hidden frames must be kept, and which
-audio is final. The network it runs is in `codec`.
+Owns the exact streaming: which input must be kept, which output is final, and the LSTM's state.
+The layers it runs are in `codec_layers`.
+
+Convolutions look a bounded stretch both ways, the LSTM only back. So the convolutions before the
+LSTM run over the new input and its surroundings, the LSTM goes on from its state, and the
+convolutions after it run over its new output and the surroundings of that. What may still change
+is held back. Ends are reflected only where the sound truly ends. All outputs joined equal the
+network on the whole input, up to rounding.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from studio.models.torch_backend.codec import EncodecConfig, EncodecModel
+from studio.models.torch_backend.codec_layers import Network, sources
+
+if TYPE_CHECKING:
+    from studio.models.torch_backend.codec import EncodecModel
+
+
+class NetworkStream:
+    """An encoder or a decoder fed piece by piece.
+
+    Attributes:
+        held_frames: Codec frames that must have arrived after one before that one's output is
+            final. The published shape's decoder holds back 4 (80 ms), 3 before the LSTM and 1
+            after it; its encoder holds back 4, 1 and 3.
+    """
+
+    def __init__(self, network: Network) -> None:
+        before, self._recurrent, after = network.parted()
+        self._before = _Stage(before, step_in=network.step_in, step_out=1)
+        self._after = _Stage(after, step_in=1, step_out=network.step_out)
+        self._state: tuple[Tensor, Tensor] | None = None
+        self.held_frames = self._before.ahead + self._after.ahead
+
+    def push(self, x: Tensor) -> Tensor | None:
+        """Input [B, C, 1, n] in; the output [B, C', 1, m] that became final out, None if none.
+
+        n is a multiple of `step_in`, except in the last push.
+        """
+        return self._flow(x, last=False)
+
+    def finish(self) -> Tensor | None:
+        """The output that was still held back."""
+        return self._flow(None, last=True)
+
+    def _flow(self, x: Tensor | None, *, last: bool) -> Tensor | None:
+        hidden = self._before.run(x, last=last)
+        if hidden is not None:
+            hidden, self._state = self._recurrent.continue_from(hidden, self._state)
+        return self._after.run(hidden, last=last)
+
+
+class _Stage:
+    """Convolutions in a row over a sliding window of whole codec frames."""
+
+    def __init__(self, layers: Sequence[nn.Module], *, step_in: int, step_out: int) -> None:
+        self._layers = layers
+        self._step_in, self._step_out = step_in, step_out
+        first, last = sources(layers, 0, step_out - 1)
+        self._behind = -(first // step_in)
+        self.ahead = last // step_in
+        self._window: Tensor | None = None
+        self._window_start = 0
+        self._arrived = 0
+        self._done = 0
+
+    def run(self, x: Tensor | None, *, last: bool) -> Tensor | None:
+        """Take in [B, C, 1, n]; give what has become final, all of it at the `last` call."""
+        if x is not None:
+            self._arrived += x.shape[-1]
+            self._window = x if self._window is None else torch.cat([self._window, x], dim=-1)
+        whole = -(-self._arrived // self._step_in)
+        until = whole if last else self._arrived // self._step_in - self.ahead
+        if self._window is None or until <= self._done:
+            return None
+        y = self._window
+        for layer in self._layers:
+            y = layer(y)
+        begin = (self._done - self._window_start) * self._step_out
+        piece = y[..., begin : (until - self._window_start) * self._step_out]
+        self._done = until
+        self._forget()
+        return piece
+
+    def _forget(self) -> None:
+        """Drop the input that no output to come looks at."""
+        assert self._window is not None
+        start = max(0, self._done - self._behind)
+        # A copy, or the whole old window would stay in memory behind the slice.
+        dropped = (start - self._window_start) * self._step_in
+        if dropped:
+            self._window = self._window[..., dropped:].clone(memory_format=torch.channels_last)
+        self._window_start = start
 
 
 class EncodecStream:
-    """Decodes codes as they arrive; the pieces join to exactly the whole decode.
-
-    The first convolution needs latents on both sides, the LSTM only looks back, and what follows
-    the LSTM needs a bounded stretch on both sides. So a push runs the LSTM on from its state, runs
-    the rest over the new frames and their context, and holds back what may still change. The ends
-    of the clip are reflected only where they truly are.
-    """
+    """The decoder of one mono take, on numpy arrays."""
 
     def __init__(self, model: EncodecModel) -> None:
         self._model = model
-        config = model.config
-        self._reach = model.decoder.entry.span // 2
-        self._context = _upsample_reach(config)
-        self._hop = config.hop
-        self._latents = torch.zeros(1, config.hidden_size, 0)
-        self._latents_start = 0
-        self._hidden: Tensor | None = None
-        self._hidden_start = 0
-        self._hidden_done = 0
-        self._state: tuple[Tensor, Tensor] | None = None
-        self._emitted = 0
-        self._pushed = 0
+        self._stream = NetworkStream(model.decoder)
 
     @torch.inference_mode()
     def push(self, codes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Codes [K, n] in, the audio [1, m] that became final out (m may be 0)."""
         if codes.shape[1] == 0:
-            return np.zeros((1, 0), np.float32)
-        tokens = torch.from_numpy(np.ascontiguousarray(codes))[None]
-        self._latents = torch.cat([self._latents, self._model.embed(tokens)], dim=2)
-        self._pushed += codes.shape[1]
-        return self._advance(last=False)
+            return _samples(None)
+        latents = self._model.embed(torch.from_numpy(codes.copy())[None])
+        return _samples(self._stream.push(latents.unsqueeze(2)))
 
     @torch.inference_mode()
     def finish(self) -> NDArray[np.float32]:
         """The audio [1, m] that was still held back."""
-        if self._pushed == self._emitted:
-            return np.zeros((1, 0), np.float32)
-        return self._advance(last=True)
-
-    def _advance(self, *, last: bool) -> NDArray[np.float32]:
-        self._run_recurrent(self._pushed if last else self._pushed - self._reach)
-        until = self._hidden_done if last else self._hidden_done - self._context
-        if until <= self._emitted or self._hidden is None:
-            return np.zeros((1, 0), np.float32)
-        begin = max(0, self._emitted - self._context)
-        window = self._hidden[..., begin - self._hidden_start :]
-        audio = self._model.decoder.upsample(window)[0, :, 0]
-        first = (self._emitted - begin) * self._hop
-        piece = audio[:, first : first + (until - self._emitted) * self._hop]
-        self._emitted = until
-        keep = max(0, until - self._context)
-        self._hidden = self._hidden[..., keep - self._hidden_start :]
-        self._hidden_start = keep
-        samples: NDArray[np.float32] = piece.float().numpy().copy()
-        return samples
-
-    def _run_recurrent(self, until: int) -> None:
-        if until <= self._hidden_done:
-            return
-        begin = max(0, self._hidden_done - self._reach)
-        window = self._latents[..., begin - self._latents_start :]
-        entered = self._model.decoder.entry(window.unsqueeze(2))
-        fresh = entered[..., self._hidden_done - begin : until - begin]
-        hidden, self._state = self._model.decoder.recurrent.continue_from(fresh, self._state)
-        known = [] if self._hidden is None else [self._hidden]
-        self._hidden = torch.cat([*known, hidden], dim=3)
-        self._hidden_done = until
-        keep = max(0, until - self._reach)
-        self._latents = self._latents[..., keep - self._latents_start :]
-        self._latents_start = keep
+        return _samples(self._stream.finish())
 
 
-def _upsample_reach(config: EncodecConfig) -> int:
-    """Codec frames on either side of a frame that its audio depends on, after the LSTM."""
-    reach = config.last_kernel_size / 2
-    for ratio in reversed(config.upsampling_ratios):
-        for j in range(config.num_residual_layers):
-            reach += (config.residual_kernel_size - 1) * config.dilation_growth_rate**j / 2
-        reach = (reach + ratio) / ratio
-    return math.ceil(reach)
+def _samples(audio: Tensor | None) -> NDArray[np.float32]:
+    if audio is None:
+        return np.zeros((1, 0), np.float32)
+    samples: NDArray[np.float32] = audio[0, 0].float().numpy().copy()
+    return samples
