@@ -7,21 +7,30 @@ It starts no thread and no process, writes no file, and keeps one model in memor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.audio.clip import AudioClip
-from studio.core.errors import CancelledError, EngineError, InputError
+from studio.core.errors import EngineError, InputError
 from studio.generation.loading import LoadedModel, lasting_name, load_model
-from studio.generation.planning import RenderPlan, plan_render
+from studio.generation.material import encode_clip, with_melody, with_source
+from studio.generation.planning import RenderPlan, plan_render, playing_speed
+from studio.generation.rendering import (
+    Rendered,
+    kept_codes,
+    largest_batch,
+    new_frames,
+    render,
+    run_together,
+)
 from studio.generation.request import Chunk, GenerationRequest, Take
-from studio.generation.streaming import TakeStream
 from studio.models.backend import Condition, ModelInfo
 
 _WARM_UP_FRAMES = 14
+DEFAULT_BATCH = 8
 
 
 def never() -> bool:
@@ -61,7 +70,8 @@ class Engine:
         """
         info = self.info(model)
         frames = min(_WARM_UP_FRAMES, info.window_frames)
-        request = GenerationRequest(prompt="warm up", model=model, max_steps=frames)
+        prompt = "warm up" if info.has_text else ""
+        request = GenerationRequest(prompt=prompt, model=model, max_steps=frames)
         self.generate(request)
 
     def generate(
@@ -109,29 +119,57 @@ class Engine:
         Raises:
             StudioError: As `generate`.
         """
-        started = time.perf_counter()
-        request = request.checked()
-        request = replace(request, model=lasting_name(request.model))
-        try:
-            model = self._loaded(request.model)
-            plan = plan_render(request, model.backend.info, model.template)
-            codes, samples = yield from self._render(model, plan, cancelled)
-        except MemoryError as error:
-            raise EngineError(
-                "There is not enough memory for this take; ask for a shorter one, or close "
-                "other programs."
-            ) from error
-        info = model.backend.info
-        return Take(
-            request=plan.request,
-            clip=AudioClip(samples=samples, sample_rate=info.sample_rate),
-            codes=codes,
-            model_hash=info.fingerprint,
-            tempo_bpm=plan.tempo_bpm,
-            bars=plan.request.bars,
-            key=plan.key,
-            seconds_taken=time.perf_counter() - started,
-        )
+        parts = self._stream_batch([request], cancelled)
+        while True:
+            try:
+                _, chunk = next(parts)
+            except StopIteration as end:
+                takes: list[Take] = end.value
+                return takes[0]
+            yield chunk
+
+    def generate_many(
+        self,
+        requests: Sequence[GenerationRequest],
+        *,
+        batch: int = DEFAULT_BATCH,
+        on_chunk: Callable[[int, Chunk], None] | None = None,
+        on_take: Callable[[int, Take], None] | None = None,
+        cancelled: Callable[[], bool] = never,
+    ) -> list[Take]:
+        """Make takes, those that follow each other and are equally long by the same steps.
+
+        Each is as it would be alone.
+
+        Args:
+            requests: What to make.
+            batch: The most takes at once, 1 or more; fewer where they would need too much memory.
+            on_chunk: As in `generate`, with the request's place among `requests`.
+            on_take: Given each take, in order, as soon as it is finished.
+            cancelled: Asked before every decoder step.
+
+        Raises:
+            StudioError: As `generate`; the takes given to `on_take` are complete.
+        """
+        if batch < 1:
+            raise InputError(f"The batch must hold 1 take or more, not {batch}.")
+        takes: list[Take] = []
+        while len(takes) < len(requests):
+            first = len(takes)
+            together = self._together(requests[first : first + batch])
+            parts = self._stream_batch(together, cancelled)
+            while True:
+                try:
+                    place, chunk = next(parts)
+                except StopIteration as end:
+                    takes += end.value
+                    break
+                if on_chunk is not None:
+                    on_chunk(first + place, chunk)
+            if on_take is not None:
+                for place in range(first, len(takes)):
+                    on_take(place, takes[place])
+        return takes
 
     def codes(
         self, request: GenerationRequest, cancelled: Callable[[], bool] = never
@@ -144,9 +182,29 @@ class Engine:
         Raises:
             StudioError: As `generate`.
         """
-        model = self._loaded(request.checked().model)
-        plan = plan_render(request, model.backend.info, model.template, codes_only=True)
-        return np.stack(list(self._frames(model, plan, cancelled)), axis=1)
+        model, plan = self._planned(request, codes_only=True)
+        made = [frame[0] for frame in new_frames(model.backend, [plan], cancelled)]
+        head, tail = kept_codes(plan, model.backend.info)
+        return np.concatenate([head, np.stack(made, axis=1), tail], axis=1)
+
+    def encode_clip(self, model: str, clip: AudioClip) -> NDArray[np.int64]:
+        """The codec tokens [K, T] of a sound at any rate and channel count.
+
+        Raises:
+            InputError: The sound is empty or holds values that are not numbers.
+        """
+        return encode_clip(self._loaded(model).backend, clip).array
+
+    def continued(self, request: GenerationRequest, clip: AudioClip) -> GenerationRequest:
+        """The request for a take that begins with a sound.
+
+        Raises:
+            InputError: The sound is empty or holds values that are not numbers.
+        """
+        model = self._loaded(request.model)
+        speed = playing_speed(request, model.backend.info, model.template)
+        source = encode_clip(model.backend, clip, speed=speed)
+        return replace(request, source=source, from_seconds=clip.duration_seconds)
 
     def encode(self, model: str, audio: NDArray[np.float32]) -> NDArray[np.int64]:
         """Sound [B, C, N] at the model's rate to codec tokens [B, K, T].
@@ -199,69 +257,67 @@ class Engine:
             self._name = name
         return self._model
 
-    def _render(
-        self, model: LoadedModel, plan: RenderPlan, cancelled: Callable[[], bool]
-    ) -> Generator[Chunk, None, tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    def _planned(
+        self, request: GenerationRequest, *, codes_only: bool = False
+    ) -> tuple[LoadedModel, RenderPlan]:
+        """The model of a request, and its plan with every file read."""
+        request = with_melody(request.checked())
+        request = replace(request, model=lasting_name(request.model))
+        model = self._loaded(request.model)
         info = model.backend.info
-        stream = TakeStream(
-            model.backend.decoder_stream(),
-            channels=info.channels,
-            sample_rate=info.sample_rate,
-            speed=plan.speed,
-            sample_frames=plan.sample_frames,
-            seam_frames=plan.seam_frames,
-        )
+        if request.continue_file is not None:
+            speed = playing_speed(request, info, model.template)
+            request = with_source(request, model.backend, speed)
+        return model, plan_render(request, info, model.template, codes_only=codes_only)
 
-        def chunk(samples: NDArray[np.float32], done_steps: int) -> Chunk:
-            return Chunk(
-                start_frame=stream.told_frames - samples.shape[1],
-                samples=samples,
-                done_steps=done_steps,
-                total_steps=plan.codec_frames,
-            )
+    def _together(self, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
+        """The first of the requests, planned, and those after it that run by the same steps."""
+        model, first = self._planned(requests[0])
+        limit = largest_batch(first, model.backend.info)
+        together = [first.request]
+        for request in requests[1:limit]:
+            if lasting_name(request.model) != first.request.model:
+                break
+            alike = request.with_seed(requests[0].seed) == requests[0]
+            # Where only the seed differs, the files have been read.
+            plan = self._planned(first.request.with_seed(request.seed) if alike else request)[1]
+            if not run_together(first, plan):
+                break
+            together.append(plan.request)
+        return together
 
-        frames: list[NDArray[np.int64]] = []
-        for frame in self._frames(model, plan, cancelled):
-            frames.append(frame)
-            new = stream.push(frame)
-            if new is not None:
-                yield chunk(new, len(frames))
-        last, whole = stream.finish()
-        yield chunk(last, len(frames))
-        return np.stack(frames, axis=1), whole
-
-    def _frames(
-        self, model: LoadedModel, plan: RenderPlan, cancelled: Callable[[], bool]
-    ) -> Iterator[NDArray[np.int64]]:
-        """The take's codec frames [K] one by one, window after window."""
-        made: list[NDArray[np.int64]] = []
-        for window in plan.windows:
-            prefix = None
-            if window.prefix_frames:
-                prefix = np.stack(made[window.first_frame :], axis=1)[None]
-            steps = model.backend.steps(
-                [Condition(text=plan.text)],
-                frames=window.new_frames,
-                seeds=[plan.request.seed],
-                sampling=plan.sampling,
-                prefix=prefix,
-                first_step=window.first_frame,
-            )
-            for frame in _until_cancelled(steps, cancelled):
-                made.append(frame[0])
-                yield frame[0]
+    def _stream_batch(
+        self, requests: Sequence[GenerationRequest], cancelled: Callable[[], bool]
+    ) -> Generator[tuple[int, Chunk], None, list[Take]]:
+        started = time.perf_counter()
+        try:
+            planned = [self._planned(request) for request in requests]
+            model, plans = planned[0][0], [plan for _, plan in planned]
+            rendered = yield from render(model.backend, plans, cancelled)
+        except MemoryError as error:
+            raise EngineError(
+                "There is not enough memory for this take; ask for a shorter one, or close "
+                "other programs."
+            ) from error
+        seconds = time.perf_counter() - started
+        return [
+            _take(plan, result, model.backend.info, seconds)
+            for plan, result in zip(plans, rendered, strict=True)
+        ]
 
 
-def _until_cancelled(
-    steps: Iterator[NDArray[np.int64]], cancelled: Callable[[], bool]
-) -> Iterator[NDArray[np.int64]]:
-    while True:
-        if cancelled():
-            raise CancelledError("Cancelled; the takes that were finished are kept.")
-        frame = next(steps, None)
-        if frame is None:
-            return
-        yield frame
+def _take(plan: RenderPlan, rendered: Rendered, info: ModelInfo, seconds: float) -> Take:
+    codes, samples = rendered
+    return Take(
+        request=plan.request,
+        clip=AudioClip(samples=samples, sample_rate=info.sample_rate),
+        codes=codes,
+        model_hash=info.fingerprint,
+        tempo_bpm=plan.tempo_bpm,
+        bars=plan.request.bars,
+        key=plan.key,
+        seconds_taken=seconds,
+    )
 
 
 def _check_codes(codes: NDArray[np.int64], info: ModelInfo, *, allow_filler: bool) -> None:

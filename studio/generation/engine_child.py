@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,9 @@ from typing import Literal
 from studio.core.errors import EngineError, StudioError
 from studio.core.log import start_logging
 from studio.generation.engine import Engine
+from studio.generation.loading import load_model
 from studio.generation.request import Chunk, GenerationRequest, Take
+from studio.models.shelf import ModelShelf
 
 _LOG = logging.getLogger(__name__)
 _NICENESS = 5
@@ -106,25 +109,39 @@ def limit_threads(threads: int | None = None) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(threads or physical_cores()))
 
 
-def run_engine(
-    inbox: Connection, outbox: Connection, log_file: Path | None, threads: int | None
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """What the child has to know before its first message.
+
+    Attributes:
+        log_file: Where it logs; None logs nothing.
+        threads: Processor threads; None takes one for each physical core.
+        models_dir: The folder of the models that a person has added; None for none.
+    """
+
+    log_file: Path | None = None
+    threads: int | None = None
+    models_dir: Path | None = None
+
+
+def run_engine(inbox: Connection, outbox: Connection, options: EngineOptions) -> None:
     """Main function of the engine process; returns never or at the parent's end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's to answer
-    limit_threads(threads)
+    limit_threads(options.threads)
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(_NICENESS)
-    if log_file is not None:
-        start_logging(log_file)
-    _Child(inbox, outbox).serve()
+    if options.log_file is not None:
+        start_logging(options.log_file)
+    load = partial(load_model, shelf=ModelShelf(options.models_dir))
+    _Child(inbox, outbox, Engine(load)).serve()
 
 
 class _Child:
-    def __init__(self, inbox: Connection, outbox: Connection) -> None:
+    def __init__(self, inbox: Connection, outbox: Connection, engine: Engine) -> None:
         self._inbox = inbox
         self._outbox = outbox
-        self._engine = Engine()
+        self._engine = engine
         self._work: queue.SimpleQueue[Generate | WarmUp] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
 

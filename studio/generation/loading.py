@@ -10,9 +10,10 @@ from pathlib import Path
 
 from studio.models.backend import MusicBackend
 from studio.models.bundle import open_bundle
-from studio.models.catalog import HOUSE, resolve_model
+from studio.models.catalog import HOUSE
 from studio.models.prompting import PromptTemplate
 from studio.models.selection import load_backend
+from studio.models.shelf import ModelShelf
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,14 +36,24 @@ def lasting_name(name: str) -> str:
 
 
 def load_model(
-    name: str, *, backend: str | None = None, precision: str | None = None
+    name: str,
+    *,
+    shelf: ModelShelf | None = None,
+    backend: str | None = None,
+    precision: str | None = None,
 ) -> LoadedModel:
-    """Read a model from the catalogue or from a bundle folder.
+    """Read a model.
+
+    Args:
+        name: In the catalogue or on the shelf, or a model folder.
+        shelf: The models that a person has added; None knows the catalogue only.
+        backend: What computes; None picks.
+        precision: Number format of the weights; None picks.
 
     Raises:
         ModelError: It is unknown or broken.
     """
-    folder = resolve_model(name)
+    folder = (shelf or ModelShelf(None)).resolve(name)
     prompting = open_bundle(folder).prompting
     template = None if prompting is None else PromptTemplate.from_dict(prompting)
     return LoadedModel(

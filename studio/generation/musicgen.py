@@ -11,55 +11,26 @@ import operator
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self, SupportsIndex, TypedDict, Unpack
+from dataclasses import replace
+from typing import Any, Self, SupportsIndex, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from studio.audio.clip import AudioClip
 from studio.core.errors import InputError
-from studio.generation.engine import Engine
+from studio.core.paths import default_paths
+from studio.generation.engine import DEFAULT_BATCH, Engine
 from studio.generation.engine_child import limit_threads
 from studio.generation.loading import load_model
+from studio.generation.material import last_part, melody_of
+from studio.generation.options import Options
 from studio.generation.request import Chunk, GenerationRequest, Take
+from studio.generation.revision import extended, regenerated
+from studio.models.codes import CodeSequence
+from studio.models.shelf import ModelShelf
 
 _FREE_SEEDS = 2**31
-
-
-class Options(TypedDict, total=False):
-    """What may be said about a take besides its description.
-
-    Give one length at most: `max_steps`, `duration_seconds`, or `bars`. Without any, a known
-    tempo gives a loop of two bars.
-
-    Attributes:
-        max_steps: Length in codec frames, 50 a second.
-        duration_seconds: Length in seconds.
-        bars: Length of an exact loop in bars of 4/4; needs a tempo here or in the description.
-        bpm: Tempo, 60 to 200.
-        key: Key such as "Am", "F#m", "C".
-        seed: The same seed gives the same take; None draws a new one. A sequence gives one take
-            for each seed.
-        count: Takes for each description, under the seeds S, S+1, ...
-        top_k: Draw from the k likeliest codes; 1 is greedy, 0 takes all.
-        top_p: Draw from this much probability; overrides `top_k` when above 0.
-        temperature: Divides the logits.
-        guidance: Weight of the description; 1 is unguided.
-        callback: Given each `Chunk` of sound as soon as it is final.
-    """
-
-    max_steps: int | None
-    duration_seconds: float | None
-    bars: int | None
-    bpm: float | None
-    key: str | None
-    seed: int | Sequence[int] | None
-    count: int
-    top_k: int | None
-    top_p: float | None
-    temperature: float | None
-    guidance: float | None
-    callback: Callable[[Chunk], None] | None
 
 
 class MusicGen:
@@ -93,7 +64,8 @@ class MusicGen:
             ModelError: It is unknown or broken.
         """
         limit_threads()
-        load = functools.partial(load_model, backend=backend, precision=precision)
+        shelf = ModelShelf(default_paths().models_dir)
+        load = functools.partial(load_model, shelf=shelf, backend=backend, precision=precision)
         return cls(os.fspath(name), Engine(load))
 
     @property
@@ -151,8 +123,11 @@ class MusicGen:
             StudioError: See `Engine.generate`.
         """
         callback = options.get("callback")
-        requests = self._requests(descriptions, options)
-        return [self._engine.generate(request, callback) for request in requests]
+        return self._engine.generate_many(
+            self._requests(descriptions, options),
+            batch=options.get("batch", DEFAULT_BATCH),
+            on_chunk=None if callback is None else lambda place, chunk: callback(chunk),
+        )
 
     def stream(self, description: str, **options: Unpack[Options]) -> Iterator[NDArray[np.float32]]:
         """Make one sound and give its parts as soon as they are final; to cancel, stop iterating.
@@ -187,6 +162,63 @@ class MusicGen:
         if len({each.shape for each in codes}) > 1:
             raise InputError("The takes differ in length; give max_steps to get codes of them all.")
         return np.stack(codes)
+
+    def extend(
+        self,
+        take: Take,
+        *,
+        bars: int | None = None,
+        duration_seconds: float | None = None,
+        seed: int | None = None,
+    ) -> Take:
+        """Let a take go on, from its codes.
+
+        Args:
+            take: A finished take of this model.
+            bars: Length of the whole new loop; see `duration_seconds`.
+            duration_seconds: Length of the whole new take. Without either length it doubles.
+            seed: Of the new part; None keeps the take's own.
+
+        Raises:
+            StudioError: See `Engine.generate`.
+        """
+        request = extended(
+            self._own(take),
+            take.codes,
+            length_seconds=take.clip.duration_seconds,
+            bars=_whole(bars),
+            duration_seconds=_real(duration_seconds),
+            seed=_whole(seed),
+        )
+        return self._engine.generate(request)
+
+    def regenerate(
+        self,
+        take: Take,
+        *,
+        from_seconds: float,
+        to_seconds: float | None = None,
+        seed: int | None = None,
+    ) -> Take:
+        """Make one part of a take anew, from what stands before it; the rest stays.
+
+        Args:
+            take: A finished take of this model.
+            from_seconds: Where the new part begins.
+            to_seconds: Where it ends; None is the take's end.
+            seed: Of the new part; None draws one.
+
+        Raises:
+            StudioError: See `Engine.generate`.
+        """
+        request = regenerated(
+            self._own(take),
+            take.codes,
+            from_seconds=_real(from_seconds),
+            to_seconds=_real(to_seconds),
+            seed=secrets.randbelow(_FREE_SEEDS) if seed is None else _whole(seed),
+        )
+        return self._engine.generate(request)
 
     def encode(self, audio: ArrayLike) -> NDArray[np.int64]:
         """Sound [B, C, N], [C, N] or [N] at `sampling_rate` to codec tokens [B, K, T].
@@ -247,6 +279,7 @@ class MusicGen:
             seed = secrets.randbelow(_FREE_SEEDS)
         if isinstance(seed, Sequence) and count != 1:
             raise InputError("Give a list of seeds or a count, not both.")
+        material, before = self._material(options)
         requests = []
         for prompt in prompts:
             request = GenerationRequest(
@@ -261,12 +294,51 @@ class MusicGen:
                 top_p=_real(options.get("top_p")),
                 temperature=_real(options.get("temperature")),
                 guidance=_real(options.get("guidance")),
+                negative=options.get("negative", ""),
+                **material,
             )
+            if before is not None:
+                request = self._engine.continued(request, before)
             if isinstance(seed, Sequence):
                 requests += [request.with_seed(_whole(each)).checked() for each in seed]
             else:
                 requests += request.with_seed(_whole(seed)).seeds(count)
         return requests
+
+    def _material(self, options: Options) -> tuple[dict[str, Any], AudioClip | None]:
+        """The fields of a request that say what it follows, and a sound it goes on from."""
+        fields: dict[str, Any] = {}
+        melody, sound = options.get("melody"), options.get("continuation")
+        seconds = _real(options.get("continue_seconds"))
+        if isinstance(melody, str | os.PathLike):
+            fields["melody_file"] = os.fspath(melody)
+        elif melody is not None:
+            fields["melody"] = melody_of(self._clip(melody))
+        if isinstance(sound, str | os.PathLike):
+            file = {"continue_file": os.fspath(sound), "continue_seconds": seconds}
+            return fields | file, None
+        if sound is None:
+            return fields, None
+        codes = None if isinstance(sound, AudioClip) else np.asarray(sound)
+        if codes is not None and np.issubdtype(codes.dtype, np.integer):
+            return fields | {"source": CodeSequence.from_array(codes)}, None
+        return fields, last_part(self._clip(sound), seconds)
+
+    def _clip(self, sound: Any) -> AudioClip:
+        if isinstance(sound, AudioClip):
+            return sound
+        samples = np.asarray(sound, dtype=np.float32)
+        if samples.ndim not in (1, 2) or not samples.size:
+            raise InputError(f"The sound must be [channels, frames], not {list(samples.shape)}.")
+        return AudioClip(samples=samples, sample_rate=self.sampling_rate)
+
+    def _own(self, take: Take) -> GenerationRequest:
+        """The take's recipe, for this model."""
+        if take.model_hash != self._info.fingerprint:
+            raise InputError(
+                f"The take was made by another model ({take.request.model}); load that one."
+            )
+        return replace(take.request, model=self._name)
 
     def _parts(
         self, request: GenerationRequest, callback: Callable[[Chunk], None] | None

@@ -13,11 +13,11 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 
 from studio.core.errors import EngineError
 from studio.generation.engine_child import (
     Cancel,
+    EngineOptions,
     Failed,
     FromChild,
     Generate,
@@ -37,20 +37,17 @@ class EngineProcess:
     `generate` and `warm_up` belong to one thread; `cancel` and `kill` may come from any.
 
     Args:
-        log_file: Where the child logs; None logs nothing.
-        threads: Processor threads of the engine; None takes one for each physical core.
+        options: For the child.
         target: Another main function of the child, for tests.
     """
 
     def __init__(
         self,
         *,
-        log_file: Path | None = None,
-        threads: int | None = None,
-        target: Callable[[Connection, Connection, Path | None, int | None], None] = run_engine,
+        options: EngineOptions | None = None,
+        target: Callable[[Connection, Connection, EngineOptions], None] = run_engine,
     ) -> None:
-        self._log_file = log_file
-        self._threads = threads
+        self._options = options or EngineOptions()
         self._target = target
         self._lock = threading.RLock()
         self._child: SpawnProcess | None = None
@@ -136,7 +133,7 @@ class EngineProcess:
         from_child, outbox = context.Pipe(duplex=False)
         child = context.Process(
             target=self._target,
-            args=(inbox, outbox, self._log_file, self._threads),
+            args=(inbox, outbox, self._options),
             name="studio-engine",
             daemon=True,
         )

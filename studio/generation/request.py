@@ -193,7 +193,7 @@ class GenerationRequest:
                 MIN_DURATION_SECONDS,
                 MAX_DURATION_SECONDS,
             )
-            if self.continue_file is None and self.source is None:
+            if self.continue_file is None:
                 raise InputError("Seconds to continue from need a sound to continue; name one.")
         if self.from_seconds is None and self.to_seconds is None:
             return
@@ -305,7 +305,7 @@ class Take:
         tempo_bpm: A fact when the request named a tempo, else None.
         bars: Whole bars, when the take is a loop.
         key: As asked or rendered, None when unknown.
-        seconds_taken: Wall time of the engine.
+        seconds_taken: Wall time of the engine, for the whole batch that the take was part of.
     """
 
     request: GenerationRequest

@@ -11,10 +11,9 @@ import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 
 from studio.core.errors import CancelledError, EngineError, StudioError
-from studio.generation.engine_child import Heard
+from studio.generation.engine_child import EngineOptions, Heard
 from studio.generation.jobs import Job, JobState, JobView, Listener, Progress
 from studio.generation.process import EngineProcess
 from studio.generation.request import GenerationRequest, Take
@@ -41,19 +40,17 @@ class GenerationWorker:
     the caller's for a job that is cancelled while it waits).
 
     Args:
-        log_file: Where the engine process logs; None logs nothing.
-        threads: Processor threads of the engine; None takes one for each physical core.
+        options: For the engine process.
         process: Another engine process, for tests.
     """
 
     def __init__(
         self,
         *,
-        log_file: Path | None = None,
-        threads: int | None = None,
+        options: EngineOptions | None = None,
         process: EngineProcess | None = None,
     ) -> None:
-        self._process = process or EngineProcess(log_file=log_file, threads=threads)
+        self._process = process or EngineProcess(options=options)
         self._changed = threading.Condition()
         self._queue: deque[_Entry] = deque()
         self._running: _Entry | None = None

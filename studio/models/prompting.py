@@ -181,6 +181,11 @@ class PromptTemplate:
         ordered = dict.fromkeys([w for w in known if w in self.genres] + known)
         return tuple(ordered), tuple(dict.fromkeys(unknown))
 
+    def negative_text(self, negative: str, plan: PromptPlan) -> str:
+        """The text of what guidance leads away from: other words on the same grid."""
+        words, _ = self.match_words(negative)
+        return self.text(words, grid=plan.grid, period_bars=plan.period_bars)
+
     def plan(self, *, prompt: str, tempo_bpm: float, bars: int, key: str | None) -> PromptPlan:
         """Decide grid, period and text for a prompt.
 

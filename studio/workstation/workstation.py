@@ -22,6 +22,7 @@ from studio.audio.files import read_audio
 from studio.core.paths import Paths
 from studio.core.settings import Settings, save_settings
 from studio.export.files import export_wav
+from studio.generation.engine_child import EngineOptions
 from studio.generation.jobs import JobView, Listener
 from studio.generation.request import GenerationRequest, Take
 from studio.generation.worker import GenerationWorker
@@ -62,7 +63,9 @@ class Workstation:
         self._settings = settings
         self._changes = ChangeFanOut()
         self._library = Library.open(paths.data_dir)
-        self._worker = worker or GenerationWorker(log_file=paths.log_file)
+        self._worker = worker or GenerationWorker(
+            options=EngineOptions(log_file=paths.log_file, models_dir=paths.models_dir)
+        )
         self._saver = TakeSaver(self._library, self._changes.publish)
         self._player: Player | None = None
 

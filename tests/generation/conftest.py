@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,12 +70,16 @@ class ToneBackend:
             fingerprint="ab" * 32,
             sampling=Sampling(top_k=30, temperature=0.8, guidance=1.5),
         )
-        self.calls: list[dict[str, object]] = []
+        self.calls: list[dict[str, Any]] = []
         self.frames_made = 0
 
     def code(self, text: str, seed: int, frame: int) -> NDArray[np.int64]:
         key = [seed, frame, sum(text.encode())]
         return np.random.default_rng(key).integers(0, CODES, CODEBOOKS)
+
+    def codes(self, text: str, seed: int, frames: int) -> NDArray[np.int64]:
+        """The codes [K, T] of a take."""
+        return np.stack([self.code(text, seed, frame) for frame in range(frames)], axis=1)
 
     def steps(
         self,
@@ -90,11 +95,17 @@ class ToneBackend:
         texts = [condition.text for condition in conditions]
         known = 0 if prefix is None else prefix.shape[2]
         assert known + frames <= self.info.window_frames
-        for place in range(known):
-            assert prefix is not None
-            expected = self.code(texts[0], seeds[0], first_step + place)
-            assert np.array_equal(prefix[0, :, place], expected)
-        self.calls.append({"texts": list(texts), "frames": frames, "first_step": first_step})
+        melody = conditions[0].melody
+        self.calls.append(
+            {
+                "texts": texts,
+                "frames": frames,
+                "first_step": first_step,
+                "closed": closed,
+                "melody": None if melody is None else melody.tolist(),
+                "prefix": prefix,
+            }
+        )
         for place in range(known, known + frames):
             self.frames_made += 1
             yield np.stack(

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from studio.audio.clip import AudioClip
 from studio.core.errors import CancelledError, EngineError, InputError, ModelError
 from studio.editing.loops import seam_step
 from studio.generation.engine import Engine
 from studio.generation.loading import LoadedModel
-from studio.generation.request import Chunk, GenerationRequest
+from studio.generation.request import Chunk, GenerationRequest, Take
+from studio.generation.revision import extended, regenerated
+from studio.models.codes import CodeSequence
+from tests.generation.conftest import ToneBackend
 
 
 @pytest.fixture
@@ -23,8 +29,8 @@ def grid_engine(grid_model: LoadedModel) -> Engine:
     return Engine(lambda name: grid_model)
 
 
-def request(**values: object) -> GenerationRequest:
-    return GenerationRequest(**{"prompt": "dark break", "seed": 7, **values})  # type: ignore[arg-type]
+def request(**values: Any) -> GenerationRequest:
+    return GenerationRequest(**{"prompt": "dark break", "seed": 7, **values})
 
 
 def test_the_sound_is_that_of_the_codes(engine: Engine) -> None:
@@ -99,14 +105,14 @@ def test_the_recipe_alone_makes_the_same_take_again(grid_engine: Engine) -> None
     assert take.key == "Am"
 
 
-def test_windows_join_into_the_codes_of_one_long_take(
-    engine: Engine, plain_model: LoadedModel
-) -> None:
-    backend = plain_model.backend
+def test_windows_join_into_the_codes_of_one_long_take(engine: Engine, backend: ToneBackend) -> None:
     take = engine.generate(request(max_steps=333))
-    assert len(backend.calls) > 3  # type: ignore[attr-defined]
-    expected = [backend.code("dark break", 7, frame) for frame in range(333)]  # type: ignore[attr-defined]
-    assert np.array_equal(take.codes, np.stack(expected, axis=1))
+    expected = backend.codes("dark break", 7, 333)
+    assert len(backend.calls) > 3
+    assert np.array_equal(take.codes, expected)
+    for call in backend.calls[1:]:
+        known = expected[:, call["first_step"] :][:, : call["prefix"].shape[2]]
+        assert np.array_equal(call["prefix"][0], known)
 
 
 def test_codes_are_those_of_the_take(grid_engine: Engine) -> None:
@@ -114,7 +120,9 @@ def test_codes_are_those_of_the_take(grid_engine: Engine) -> None:
     assert np.array_equal(grid_engine.codes(asked), grid_engine.generate(asked).codes)
 
 
-def test_a_loud_sound_is_bent_under_full_scale(plain_model: LoadedModel) -> None:
+def test_a_loud_sound_is_bent_under_full_scale(
+    plain_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = plain_model.backend
     stream_of = backend.decoder_stream
 
@@ -128,16 +136,15 @@ def test_a_loud_sound_is_bent_under_full_scale(plain_model: LoadedModel) -> None
         def finish(self) -> np.ndarray:
             return self._stream.finish() * np.float32(9)
 
-    backend.decoder_stream = Loud  # type: ignore[method-assign]
+    monkeypatch.setattr(backend, "decoder_stream", Loud)
     take = Engine(lambda name: plain_model).generate(request(max_steps=60))
     assert 0.9 < np.abs(take.clip.samples).max() <= 0.98
 
 
-def test_cancelling_stops_before_the_next_step(engine: Engine, plain_model: LoadedModel) -> None:
-    backend = plain_model.backend
+def test_cancelling_stops_before_the_next_step(engine: Engine, backend: ToneBackend) -> None:
     with pytest.raises(CancelledError):
-        engine.generate(request(max_steps=90), cancelled=lambda: backend.frames_made >= 20)  # type: ignore[attr-defined]
-    assert backend.frames_made == 20  # type: ignore[attr-defined]
+        engine.generate(request(max_steps=90), cancelled=lambda: backend.frames_made >= 20)
+    assert backend.frames_made == 20
 
 
 def test_a_model_is_loaded_once_and_replaced_by_another(plain_model: LoadedModel) -> None:
@@ -175,16 +182,20 @@ def test_an_impossible_request_is_refused_before_the_model_is_loaded() -> None:
         Engine(load).generate(request(tempo_bpm=1000.0))
 
 
-def test_too_little_memory_is_said_in_one_line(plain_model: LoadedModel) -> None:
+def test_too_little_memory_is_said_in_one_line(
+    plain_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_memory() -> object:
         raise MemoryError
 
-    plain_model.backend.decoder_stream = no_memory  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(plain_model.backend, "decoder_stream", no_memory)
     with pytest.raises(EngineError, match="not enough memory"):
         Engine(lambda name: plain_model).generate(request(max_steps=2))
 
 
-def test_sound_that_is_no_number_is_refused(plain_model: LoadedModel) -> None:
+def test_sound_that_is_no_number_is_refused(
+    plain_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Broken:
         def push(self, codes: np.ndarray) -> np.ndarray:
             return np.full((1, 160), np.nan, dtype=np.float32)
@@ -192,7 +203,7 @@ def test_sound_that_is_no_number_is_refused(plain_model: LoadedModel) -> None:
         def finish(self) -> np.ndarray:
             return np.zeros((1, 0), dtype=np.float32)
 
-    plain_model.backend.decoder_stream = Broken  # type: ignore[method-assign]
+    monkeypatch.setattr(plain_model.backend, "decoder_stream", Broken)
     with pytest.raises(ModelError, match="not made of numbers"):
         Engine(lambda name: plain_model).generate(request(max_steps=20))
 
@@ -233,3 +244,155 @@ def test_warming_up_loads_the_model(
     assert not engine.is_loaded("tone")
     engine.warm_up("tone")
     assert engine.is_loaded("tone")
+
+
+def test_many_takes_are_each_as_if_alone(engine: Engine, backend: ToneBackend) -> None:
+    requests = [request(prompt=p, seed=s, max_steps=150) for p in ("a", "b") for s in (1, 2, 3)]
+    chunks: dict[int, list[Chunk]] = {}
+    finished: list[int] = []
+    takes = engine.generate_many(
+        requests,
+        batch=4,
+        on_chunk=lambda place, chunk: chunks.setdefault(place, []).append(chunk),
+        on_take=lambda place, take: finished.append(place),
+    )
+    sizes = [len(call["texts"]) for call in backend.calls]
+    assert sizes == [4, 4, 2, 2]
+    assert finished == list(range(6))
+    for place, asked in enumerate(requests):
+        alone = engine.generate(asked)
+        assert np.array_equal(takes[place].codes, alone.codes)
+        assert np.array_equal(takes[place].clip.samples, alone.clip.samples)
+        heard = np.concatenate([chunk.samples for chunk in chunks[place]], axis=1)
+        assert np.array_equal(heard, alone.clip.samples)
+
+
+def test_takes_of_different_lengths_or_sampling_do_not_share_steps(
+    engine: Engine, backend: ToneBackend
+) -> None:
+    asked = [request(max_steps=5), request(max_steps=6), request(max_steps=6, top_k=3)]
+    engine.generate_many(asked)
+    assert [len(call["texts"]) for call in backend.calls] == [1, 1, 1]
+    with pytest.raises(InputError, match="batch"):
+        engine.generate_many(asked, batch=0)
+
+
+def test_a_batch_keeps_within_its_memory(plain_model: LoadedModel, backend: ToneBackend) -> None:
+    backend.info = replace(backend.info, cache_bytes=2**23)
+    Engine(lambda name: plain_model).generate_many(
+        [request(max_steps=60, seed=s) for s in range(5)]
+    )
+    assert [len(call["texts"]) for call in backend.calls] == [2, 2, 1]
+
+
+def test_takes_finished_before_a_cancel_are_handed_over(
+    engine: Engine, backend: ToneBackend
+) -> None:
+    kept: list[Take] = []
+    with pytest.raises(CancelledError):
+        engine.generate_many(
+            [request(max_steps=10, seed=seed) for seed in range(4)],
+            batch=2,
+            on_take=lambda place, take: kept.append(take),
+            cancelled=lambda: backend.frames_made >= 15,
+        )
+    assert [take.request.seed for take in kept] == [0, 1]
+
+
+def test_only_greedy_takes_end_as_the_reference_does(engine: Engine, backend: ToneBackend) -> None:
+    engine.generate(request(max_steps=150))
+    engine.generate(request(max_steps=150, top_k=1))
+    assert [call["closed"] for call in backend.calls] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("seconds", [2.5, 7.0])
+def test_an_extended_take_goes_on_as_the_longer_one_would_have(
+    engine: Engine, seconds: float
+) -> None:
+    short = engine.generate(request(duration_seconds=seconds))
+    longer = extended(
+        short.request, short.codes, length_seconds=short.clip.duration_seconds, duration_seconds=9.0
+    )
+    take = engine.generate(longer)
+    whole = engine.generate(request(duration_seconds=9.0))
+    assert np.array_equal(take.codes, whole.codes)
+    assert np.array_equal(take.clip.samples, whole.clip.samples)
+
+
+def test_a_loop_is_extended_by_whole_bars(grid_engine: Engine) -> None:
+    loop = grid_engine.generate(request(tempo_bpm=174.0, bars=1))
+    longer = grid_engine.generate(
+        extended(loop.request, loop.codes, length_seconds=loop.clip.duration_seconds)
+    )
+    assert (longer.bars, longer.clip.frames) == (2, round(2 * 240 / 174 * 8000))
+    bar_frames = 4 * 16
+    assert np.array_equal(longer.codes[:, :bar_frames], loop.codes[:, :bar_frames])
+    recipe = GenerationRequest.from_json(longer.request.to_json())
+    assert np.array_equal(grid_engine.generate(recipe).codes, longer.codes)
+
+
+def test_a_part_made_anew_leaves_the_rest_as_it_was(engine: Engine) -> None:
+    take = engine.generate(request(duration_seconds=8.0))
+    part = regenerated(take.request, take.codes, from_seconds=2.0, to_seconds=3.0, seed=99)
+    chunks: list[Chunk] = []
+    other = engine.generate(part, chunks.append)
+    first, last = 100, 150
+    assert np.array_equal(other.codes[:, :first], take.codes[:, :first])
+    assert not np.array_equal(other.codes[:, first:last], take.codes[:, first:last])
+    assert np.array_equal(other.codes[:, last:], take.codes[:, last:])
+    heard = np.concatenate([chunk.samples for chunk in chunks], axis=1)
+    assert np.array_equal(heard, other.clip.samples)
+    assert {chunk.total_steps for chunk in chunks} == {50}
+    assert chunks[-1].done_steps == 50
+
+
+def test_a_take_begins_with_the_sound_that_it_continues(engine: Engine, tmp_path: Path) -> None:
+    sound = AudioClip(samples=np.full((2, 44_100), 0.1, dtype=np.float32), sample_rate=44_100)
+    sound.save(tmp_path / "intro.wav")
+    asked = request(continue_file=str(tmp_path / "intro.wav"), duration_seconds=3.0)
+    take = engine.generate(asked)
+    assert take.codes.shape == (4, 150)
+    assert not take.codes[:, :50].any()
+    (tmp_path / "intro.wav").unlink()
+    again = engine.generate(GenerationRequest.from_json(take.request.to_json()))
+    assert np.array_equal(again.codes, take.codes)
+    assert np.array_equal(
+        engine.generate(engine.continued(request(duration_seconds=3.0), sound)).codes, take.codes
+    )
+
+
+def test_only_the_end_of_a_long_sound_is_continued(grid_engine: Engine, tmp_path: Path) -> None:
+    sound = AudioClip(samples=np.zeros((1, 80_000), dtype=np.float32), sample_rate=8000)
+    sound.save(tmp_path / "long.wav")
+    take = grid_engine.generate(
+        request(
+            continue_file=str(tmp_path / "long.wav"),
+            continue_seconds=60 / 174 * 4,
+            tempo_bpm=174.0,
+            bars=2,
+        )
+    )
+    assert take.request.source is not None
+    assert take.request.source.frames == 64
+
+
+@pytest.mark.parametrize("melody", [None, "0123456789ab" * 20])
+def test_a_melody_runs_through_the_windows(
+    backend: ToneBackend, plain_model: LoadedModel, melody: str | None
+) -> None:
+    backend.info = replace(backend.info, has_melody=True)
+    Engine(lambda name: plain_model).generate(request(melody=melody, max_steps=250))
+    heard = [call["melody"] for call in backend.calls]
+    starts = [call["first_step"] for call in backend.calls]
+    if melody is None:
+        assert heard == [None] * len(heard)
+        return
+    for first_frame, line in zip(starts, heard, strict=True):
+        assert line[0] == round(first_frame / 50 * 7.8125) % 12
+
+
+def test_codes_of_another_model_are_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match="take the model that made them"):
+        engine.generate(
+            request(source=CodeSequence.from_array(np.zeros((8, 4), dtype=int)), max_steps=9)
+        )

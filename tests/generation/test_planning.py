@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from studio.core.errors import InputError, ModelError
-from studio.generation.planning import plan_render, slide
+from studio.generation.planning import plan_render
 from studio.generation.request import GenerationRequest
 from studio.models.backend import ModelInfo, Sampling
+from studio.models.codes import CodeSequence
 from studio.models.prompting import PromptTemplate
 
 INFO = ModelInfo(
@@ -29,8 +30,8 @@ INFO = ModelInfo(
 )
 
 
-def request(prompt: str = "dark break", **values: object) -> GenerationRequest:
-    return GenerationRequest(prompt=prompt, **values)  # type: ignore[arg-type]
+def request(prompt: str = "dark break", **values: Any) -> GenerationRequest:
+    return GenerationRequest(prompt=prompt, **values)
 
 
 @pytest.mark.parametrize(
@@ -53,12 +54,12 @@ def test_a_template_model_renders_the_nearest_grid_and_plays_it_faster(
 ) -> None:
     plan = plan_render(request(tempo_bpm=174.0, bars=2), INFO, template)
     assert plan.speed == 174.0 / 187.5
-    assert plan.text.startswith("g4 l2 dark r4_0 r4_1")
+    assert plan.condition.text.startswith("g4 l2 dark r4_0 r4_1")
 
 
 def test_a_plain_model_gets_the_prompt_as_typed_at_its_own_speed() -> None:
     plan = plan_render(request("Lo-fi, 85 BPM!", bars=2), INFO, None)
-    assert plan.text == "Lo-fi, 85 BPM!"
+    assert plan.condition.text == "Lo-fi, 85 BPM!"
     assert plan.speed == 1.0
     assert plan.sample_frames == round(2 * 240 / 85 * 32000)
 
@@ -132,41 +133,62 @@ def test_a_codec_whose_frames_are_no_whole_samples_is_refused() -> None:
         plan_render(request(), replace(INFO, frame_rate=75.0), None)
 
 
-def test_long_form_moves_thirty_second_windows_by_eighteen() -> None:
-    assert slide(3000, 1500) == [(0, 0, 1500), (900, 600, 900), (1800, 600, 600)]
+def test_a_negative_prompt_lies_on_the_same_grid(template: PromptTemplate) -> None:
+    plan = plan_render(request(tempo_bpm=174.0, bars=2, negative="jungle"), INFO, template)
+    assert plan.condition.negative.startswith("g4 l2 jungle r4_0 r4_1")
+    assert plan_render(request(negative="noise"), INFO, None).condition.negative == "noise"
+    assert plan_render(request(), INFO, template).condition.negative == ""
 
 
-def test_windows_of_a_bar_model_begin_at_whole_bars_and_keep_a_period_in_sight() -> None:
-    windows = slide(1000, 256, bar_frames=64, period_frames=128)
-    assert all(first % 64 == 0 for first, _, _ in windows)
-    assert all(prefix >= 128 for _, prefix, _ in windows[1:])
+def test_words_and_melodies_are_refused_by_models_that_hear_none() -> None:
+    deaf = replace(INFO, has_text=False)
+    for values in ({"prompt": "dub"}, {"prompt": "", "negative": "noise"}):
+        with pytest.raises(ModelError, match="leave the prompt empty"):
+            plan_render(request(**values), deaf, None)
+    assert plan_render(request(""), deaf, None).condition.text == ""
+    with pytest.raises(ModelError, match="follows no melody"):
+        plan_render(request(melody="047"), INFO, None)
 
 
-def test_a_period_that_fills_the_window_still_leaves_a_way_forward() -> None:
-    assert slide(268, 256, bar_frames=128, period_frames=256) == [(0, 0, 256), (128, 128, 12)]
+def test_a_melody_becomes_pitch_classes() -> None:
+    plan = plan_render(request(melody="07b"), replace(INFO, has_melody=True), None)
+    assert plan.condition.melody is not None
+    assert plan.condition.melody.tolist() == [0, 7, 11]
 
 
-def test_a_bar_longer_than_the_window_is_refused() -> None:
-    with pytest.raises(ModelError, match="too short"):
-        slide(400, 100, bar_frames=144, period_frames=144)
+def codes_of(frames: int, codebooks: int = 4, highest: int = 511) -> CodeSequence:
+    return CodeSequence.from_array(np.full((codebooks, frames), highest))
 
 
-@given(
-    st.integers(1, 5000),
-    st.integers(150, 1500),
-    st.none() | st.tuples(st.integers(64, 149), st.integers(1, 2)),
+def test_a_longer_take_keeps_the_source_and_makes_the_rest() -> None:
+    plan = plan_render(request(source=codes_of(100), duration_seconds=4.0), INFO, None)
+    assert (plan.new_from, plan.new_to, plan.codec_frames) == (100, 200, 200)
+    assert plan.windows[0].prefix_frames == 100
+    loop = request(source=codes_of(150), from_seconds=2.0, bars=2, tempo_bpm=120.0)
+    assert plan_render(loop, INFO, None).new_from == 100
+
+
+def test_a_part_is_made_anew_at_the_takes_own_speed(template: PromptTemplate) -> None:
+    part = request(source=codes_of(160), from_seconds=0.5, to_seconds=1.0, bars=2, tempo_bpm=174.0)
+    plan = plan_render(part, INFO, template)
+    assert (plan.new_from, plan.new_to) == (round(25 * plan.speed), round(50 * plan.speed))
+    assert plan.codec_frames > plan.new_to
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"source": codes_of(200), "duration_seconds": 4.0}, "Nothing would be new"),
+        ({"source": codes_of(200), "duration_seconds": 2.0}, "Nothing would be new"),
+        ({"source": codes_of(10), "from_seconds": 1.0, "duration_seconds": 4.0}, "0.20 s"),
+        (
+            {"source": codes_of(50), "from_seconds": 0.1, "to_seconds": 0.5, "max_steps": 100},
+            "leave the end",
+        ),
+        ({"source": codes_of(50, codebooks=8), "max_steps": 100}, "8|4 codebooks"),
+        ({"source": codes_of(50, highest=512), "max_steps": 100}, "of 512"),
+    ],
 )
-def test_windows_cover_the_take_once_and_fit_the_model(
-    frames: int, window_frames: int, bar: tuple[int, int] | None
-) -> None:
-    bar_frames = bar[0] if bar else None
-    period_frames = bar[0] * bar[1] if bar else None
-    made = 0
-    for first, prefix, new in slide(
-        frames, window_frames, bar_frames=bar_frames, period_frames=period_frames
-    ):
-        assert first + prefix == made
-        assert new > 0
-        assert prefix + new <= window_frames
-        made += new
-    assert made == frames
+def test_an_impossible_part_is_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan_render(request(**values), INFO, None)

@@ -14,7 +14,7 @@ import pytest
 
 from studio.core.errors import CancelledError, EngineError, ModelError
 from studio.generation.engine import Engine
-from studio.generation.engine_child import Heard
+from studio.generation.engine_child import EngineOptions, Heard
 from studio.generation.process import EngineProcess
 from studio.generation.request import GenerationRequest
 from studio.generation.worker import GenerationWorker
@@ -24,7 +24,7 @@ WAIT = 120.0
 
 @pytest.fixture(scope="module")
 def process(tiny_bundle: Path) -> Iterator[EngineProcess]:
-    process = EngineProcess(threads=1)
+    process = EngineProcess(options=EngineOptions(threads=1))
     yield process
     process.end()
     process.release()
@@ -118,7 +118,7 @@ def test_a_job_that_was_cancelled_before_it_was_sent_does_not_run(
 
 
 def test_a_killed_engine_is_reported_and_the_next_job_works(tiny_bundle: Path) -> None:
-    worker = GenerationWorker(threads=1)
+    worker = GenerationWorker(options=EngineOptions(threads=1))
     try:
         killed = threading.Event()
 
@@ -150,7 +150,7 @@ from studio.generation.request import GenerationRequest
 from studio.generation.worker import GenerationWorker
 
 if __name__ == "__main__":
-    worker = GenerationWorker(threads=1)
+    worker = GenerationWorker(options=EngineOptions(threads=1))
 
     def tell(progress):
         if progress.chunk is not None:

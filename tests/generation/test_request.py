@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.errors import InputError
 from studio.generation.request import GenerationRequest, stored_key
+from studio.models.codes import CodeSequence
+
+CODES = CodeSequence.from_array(np.arange(12).reshape(4, 3))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +46,19 @@ from studio.generation.request import GenerationRequest, stored_key
         ({"prompt": None}, "prompt", "2000"),
         ({"prompt": "caf\udce9"}, "prompt", "UTF-8"),
         ({"model": " "}, "model", "house"),
+        ({"negative": None}, "negative prompt", "2000"),
+        ({"negative": "x" * 100_000}, "negative prompt", "2000"),
+        ({"melody": "0z"}, "melody", "0 to b"),
+        ({"melody": ""}, "melody", "pitch classes"),
+        ({"melody": "0" * 4801}, "melody", "4800"),
+        ({"melody_file": ""}, "melody", "audio file"),
+        ({"continue_file": 3}, "sound", "audio file"),
+        ({"continue_seconds": 2.0}, "continue", "name one"),
+        ({"continue_file": "a.wav", "continue_seconds": -1.0}, "continue", "0.1 to 600"),
+        ({"from_seconds": 1.0}, "codes", "give them"),
+        ({"source": CODES, "from_seconds": -1.0}, "start of the new part", "0 to 600"),
+        ({"source": CODES, "from_seconds": 2.0, "to_seconds": 2.0}, "new part", "after its start"),
+        ({"source": CODES, "to_seconds": math.nan}, "end of the new part", "0 to 600"),
         ({"bars": 2, "max_steps": 100}, "bars and max steps", "one length"),
         ({"duration_seconds": 2.0, "max_steps": 100}, "duration and max steps", "one length"),
     ],
@@ -105,10 +123,20 @@ def test_seeds_may_not_run_over_the_highest() -> None:
         tempo_bpm=st.none() | st.floats(60, 200),
         bars=st.none() | st.integers(1, 64),
         temperature=st.none() | st.floats(0.01, 10),
+        negative=st.text(max_size=20),
+        melody=st.none() | st.text("0123456789ab", min_size=1, max_size=40),
+        source=st.none()
+        | st.integers(0, 2**15 - 1).map(lambda n: CodeSequence.from_array(CODES.array * 0 + n)),
     )
 )
 def test_a_recipe_survives_json(recipe: GenerationRequest) -> None:
     assert GenerationRequest.from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize("source", ["", "4:", "4:!!!!", "x:eJwDAAAAAAE=", "0:eJwDAAAAAAE=", 3])
+def test_damaged_codes_in_a_recipe_are_refused(source: object) -> None:
+    with pytest.raises(InputError):
+        GenerationRequest.from_json(json.dumps({"prompt": "a", "source": source}))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"prompt": "a"', '"x"'])
@@ -118,4 +146,4 @@ def test_what_is_no_recipe_is_refused(text: str) -> None:
 
 
 def test_fields_of_a_newer_version_are_ignored() -> None:
-    assert GenerationRequest.from_json('{"prompt": "a", "melody": 3}').prompt == "a"
+    assert GenerationRequest.from_json('{"prompt": "a", "mood": 3}').prompt == "a"
