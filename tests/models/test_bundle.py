@@ -183,7 +183,7 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
     "wrong shape in codec": (
         _tensors(lambda t: t.update({CODEBOOK: torch.zeros(32, 15)})),
         WEIGHTS,
-        "another shape",
+        "[32, 15], expected [32, 16]",
     ),
     "NaN": (_tensors(lambda t: t[HEAD].fill_(float("nan"))), WEIGHTS, f"{HEAD} holds NaN"),
     "infinity in codec": (
