@@ -40,6 +40,11 @@ class Paths:
         return self.data_dir / "samples"
 
     @property
+    def models_dir(self) -> Path:
+        """The list of added models, and what was converted from other formats."""
+        return self.data_dir / "models"
+
+    @property
     def log_file(self) -> Path:
         """The log, where tracebacks of bugs end up."""
         return self.data_dir / "logs" / "studio.log"
@@ -55,14 +60,14 @@ class Paths:
         return self.data_dir / "window.lock"
 
     def create(self) -> None:
-        """Make the data folder and the samples folder where they are missing.
+        """Make the data folder and the folders of samples and models where they are missing.
 
         The exports folder is left to the first export.
 
         Raises:
             StorageError: A folder cannot be made.
         """
-        for folder in (self.data_dir, self.samples):
+        for folder in (self.data_dir, self.samples, self.models_dir):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:

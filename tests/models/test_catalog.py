@@ -1,61 +1,52 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from huggingface_hub import constants
 
-from studio.core.errors import ModelError
-from studio.models.bundle import Bundle
-from studio.models.catalog import known_models, resolve_model
+from studio.models.catalog import KnownModel, find_known, known_models
+from studio.models.hub_cache import is_repository
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty Hugging Face cache."""
-    folder = tmp_path / "hub"
-    folder.mkdir()
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    return folder
-
-
-def _store(cache: Path, repository: str) -> Path:
-    model = cache / f"models--{repository.replace('/', '--')}"
-    snapshot = model / "snapshots" / "abc123"
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text("{}")
-    (model / "refs").mkdir()
-    (model / "refs" / "main").write_text("abc123")
-    return snapshot
-
-
-def test_the_embedded_model_comes_first() -> None:
+def test_the_embedded_model_comes_first_and_the_parts_last() -> None:
+    kinds = [model.kind for model in known_models()]
     first = known_models()[0]
     assert (first.name, first.embedded, first.channels) == ("house", True, 1)
-    assert resolve_model("house").parts[-2:] == ("models", "house")
+    assert kinds.index("part") == len(kinds) - kinds.count("part")
 
 
-def test_a_folder_is_a_model(tmp_path: Path) -> None:
-    assert resolve_model(tmp_path) == tmp_path
-    assert resolve_model(str(tmp_path)) == tmp_path
+def test_every_published_size_is_there() -> None:
+    names = {model.name for model in known_models()}
+    sizes = ["small", "medium", "large", "melody", "melody-large"]
+    assert {f"facebook/musicgen-{size}" for size in sizes} <= names
+    assert {f"facebook/musicgen-stereo-{size}" for size in sizes} <= names
 
 
-@pytest.mark.parametrize("name", ["facebook/musicgen-small", "someone/their-own.model"])
-def test_models_are_found_in_the_local_cache(name: str, cache: Path) -> None:
-    snapshot = _store(cache, name)
-    assert resolve_model(name) == snapshot
-    bundle = Bundle(folder=snapshot, config={}, generation={}, prompting=None, entries={})
-    assert bundle.name == name
+def test_names_are_unique_and_can_be_fetched() -> None:
+    models = known_models()
+    assert len({model.name.casefold() for model in models}) == len(models)
+    assert [m.name for m in models if not m.embedded and not is_repository(m.repository)] == []
 
 
-def test_a_known_model_that_is_not_here_says_how_to_get_it() -> None:
-    with pytest.raises(ModelError, match="huggingface-cli download facebook/musicgen-large"):
-        resolve_model("facebook/musicgen-large")
+def test_every_needed_part_is_in_the_catalogue() -> None:
+    parts = {model.name for model in known_models() if model.kind == "part"}
+    needed = {part for model in known_models() for part in model.parts}
+    assert needed
+    assert needed <= parts
 
 
-@pytest.mark.parametrize("name", ["hous", "", "nobody/nothing", "../nowhere", "a/b/c", "--/.."])
-def test_an_unknown_model_lists_those_there_are(name: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        resolve_model(name)
-    assert all(model.name in caught.value.user_message for model in known_models())
-    assert "\n" not in caught.value.user_message
+@pytest.mark.parametrize("model", known_models(), ids=lambda model: model.name)
+def test_the_facts_fit_together(model: KnownModel) -> None:
+    assert model.codebooks == 4 * model.channels
+    assert model.size_megabytes > 0
+    assert model.licence
+    assert (model.sample_rate == 32_000) is (model.channels > 0)
+    if model.name.startswith("facebook/"):
+        assert model.licence == "CC-BY-NC-4.0"
+        assert (model.channels == 2) is ("stereo" in model.name)
+        assert (model.kind == "melody") is ("melody" in model.name)
+
+
+def test_an_entry_is_found_by_its_name_and_by_its_repository() -> None:
+    assert find_known("t5-base") == find_known("google-t5/t5-base")
+    assert find_known("house") == known_models()[0]
+    assert find_known("") is None
+    assert find_known("musicgen-small") is None

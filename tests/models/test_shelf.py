@@ -1,0 +1,500 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from studio.core.errors import ModelError, StorageError
+from studio.models import digests
+from studio.models.bundle import open_bundle, sha256_of
+from studio.models.catalog import known_models
+from studio.models.shelf import ModelShelf
+from tests.generation.tiny_bundle import write_tiny_bundle
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hugging Face cache."""
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> ModelShelf:
+    return ModelShelf(tmp_path / "models")
+
+
+def store(cache: Path, repository: str, *names: str) -> Path:
+    model = cache / f"models--{repository.replace('/', '--')}"
+    snapshot = model / "snapshots" / "abc1234"
+    snapshot.mkdir(parents=True)
+    for name in names or ("config.json", "model.safetensors"):
+        (snapshot / name).write_text("{}")
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text("abc1234")
+    return snapshot
+
+
+# --- finding --------------------------------------------------------------------------------------
+
+
+def test_the_embedded_model_is_always_there(shelf: ModelShelf) -> None:
+    assert open_bundle(shelf.resolve("house")).name == "house"
+
+
+def test_a_folder_is_a_model(shelf: ModelShelf, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    assert shelf.resolve(folder) == folder
+    assert shelf.resolve(str(folder)) == folder
+
+
+@pytest.mark.parametrize("name", ["facebook/musicgen-small", "someone/their-own.model"])
+def test_models_are_found_in_the_local_cache(name: str, cache: Path, shelf: ModelShelf) -> None:
+    snapshot = store(cache, name)
+    assert shelf.resolve(name) == snapshot
+
+
+@pytest.mark.parametrize("variable", ["HF_HOME", "XDG_CACHE_HOME"])
+def test_the_cache_is_where_the_other_tools_have_it(
+    variable: str, tmp_path: Path, shelf: ModelShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_CACHE")
+    monkeypatch.delenv("HF_HOME", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "elsewhere"))
+    below = "hub" if variable == "HF_HOME" else "huggingface/hub"
+    snapshot = store(tmp_path / "elsewhere" / below, "someone/model")
+    assert shelf.resolve("someone/model") == snapshot
+
+
+def test_a_download_that_lacks_a_file_is_not_a_model_yet(cache: Path, shelf: ModelShelf) -> None:
+    snapshot = store(cache, "someone/model", "config.json")
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
+    (snapshot / "model-1.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="studio models get someone/model"):
+        shelf.resolve("someone/model")
+    (snapshot / "model-2.safetensors").write_bytes(b"")
+    assert shelf.resolve("someone/model") == snapshot
+
+
+@pytest.mark.parametrize("commit", ["../../../..", "abc1234\nx", "", "/etc"])
+def test_a_reference_cannot_lead_out_of_the_cache(
+    commit: str, cache: Path, shelf: ModelShelf
+) -> None:
+    store(cache, "someone/model")
+    (cache / "models--someone--model" / "refs" / "main").write_text(commit)
+    with pytest.raises(ModelError):
+        shelf.resolve("someone/model")
+
+
+def test_a_known_model_that_is_not_here_says_how_to_get_it(shelf: ModelShelf) -> None:
+    with pytest.raises(ModelError, match='"studio models get facebook/musicgen-large"'):
+        shelf.resolve("facebook/musicgen-large")
+
+
+@pytest.mark.parametrize(
+    "name", ["hous", "", "../nowhere", "a/b/c", "--/..", "~nobody-of-this-name", "x" * 100_000]
+)
+def test_an_unknown_model_lists_those_there_are(name: str, shelf: ModelShelf) -> None:
+    with pytest.raises(ModelError) as caught:
+        shelf.resolve(name)
+    whole = [model.name for model in known_models() if model.kind != "part"]
+    assert all(name in caught.value.user_message for name in whole)
+    assert "\n" not in caught.value.user_message
+    assert len(caught.value.user_message) < 1_500
+
+
+def test_the_list_says_what_is_on_disk(cache: Path, shelf: ModelShelf) -> None:
+    snapshot = store(cache, "facebook/musicgen-stereo-small")
+    listed = {entry.name: entry for entry in shelf.models()}
+    assert list(listed) == [model.name for model in known_models()]
+    assert listed["facebook/musicgen-stereo-small"].path == snapshot
+    assert listed["facebook/musicgen-small"].path is None
+    assert listed["house"].path is not None
+    assert listed["facebook/musicgen-stereo-melody"].codebooks == 8
+
+
+def test_finding_and_listing_load_neither_torch_nor_the_hub(repository: Path) -> None:
+    program = (
+        "import sys; from studio.models.shelf import ModelShelf; s = ModelShelf(None);"
+        "s.models(); s.resolve('house');"
+        "print([m for m in ('torch', 'huggingface_hub', 'tqdm') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=repository
+    )
+    assert done.stdout.strip() == "[]"
+
+
+# --- adding and removing --------------------------------------------------------------------------
+
+
+def test_an_added_model_has_a_name_in_every_later_run(
+    shelf: ModelShelf, bundle: Path, tmp_path: Path
+) -> None:
+    entry = shelf.add(bundle, "dusty loops")
+    later = ModelShelf(tmp_path / "models")
+    assert later.resolve("dusty loops") == bundle
+    assert later.models()[-1] == entry
+    assert (entry.name, entry.kind, entry.registered, entry.embedded) == (
+        "dusty loops", "text", True, False,
+    )  # fmt: skip
+    assert (entry.sample_rate, entry.channels, entry.codebooks) == (32_000, 1, 4)
+    assert entry.path == bundle
+
+
+def test_the_folder_s_own_name_is_the_usual_one(shelf: ModelShelf, bundle: Path) -> None:
+    assert shelf.add(bundle).name == "tiny"
+    assert shelf.add(bundle).name == "tiny"
+    assert len(shelf.models()) == len(known_models()) + 1
+
+
+@pytest.mark.parametrize("name", ["house", "House", "t5-base", "taken", "TAKEN"])
+def test_a_name_that_is_taken_is_refused(
+    name: str, shelf: ModelShelf, bundle: Path, tmp_path: Path
+) -> None:
+    shelf.add(bundle, "taken")
+    other = tmp_path / "other"
+    other.symlink_to(bundle)
+    with pytest.raises(ModelError, match="--name"):
+        shelf.add(other, name)
+    assert [entry.name for entry in shelf.models() if entry.registered] == ["taken"]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "two\nlines", "x" * 200, "a\\b", "~"])
+def test_a_name_that_could_be_a_path_is_refused(name: str, shelf: ModelShelf, bundle: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be the name"):
+        shelf.add(bundle, name)
+
+
+def test_a_broken_folder_is_not_added(shelf: ModelShelf, tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text('{"model_type": "bert"}')
+    for folder in (tmp_path / "broken", tmp_path / "missing"):
+        with pytest.raises(ModelError) as caught:
+            shelf.add(folder)
+        assert str(folder) in caught.value.user_message
+    assert not (tmp_path / "models" / "models.json").exists()
+
+
+def test_a_removed_model_is_forgotten_and_its_folder_kept(shelf: ModelShelf, bundle: Path) -> None:
+    shelf.add(bundle, "mine")
+    shelf.remove("mine")
+    assert (bundle / "model.safetensors").is_file()
+    with pytest.raises(ModelError, match="There is no model 'mine'"):
+        shelf.resolve("mine")
+    with pytest.raises(ModelError, match="to remove"):
+        shelf.remove("mine")
+
+
+def test_a_downloaded_model_is_deleted_from_the_cache(cache: Path, shelf: ModelShelf) -> None:
+    snapshot = store(cache, "google-t5/t5-base")
+    other = store(cache, "someone/else")
+    shelf.remove("t5-base")
+    assert not snapshot.exists()
+    assert other.exists()
+    with pytest.raises(ModelError, match="not on this machine"):
+        shelf.remove("t5-base")
+
+
+@pytest.mark.parametrize("name", ["house", "../..", "/etc", "a/../b", "nothing"])
+def test_what_cannot_be_removed_is_refused(name: str, shelf: ModelShelf, cache: Path) -> None:
+    with pytest.raises(ModelError):
+        shelf.remove(name)
+    assert cache.is_dir()
+    assert open_bundle(shelf.resolve("house"))
+
+
+def test_a_folder_that_went_away_says_so(shelf: ModelShelf, tmp_path: Path, bundle: Path) -> None:
+    link = tmp_path / "usb"
+    link.symlink_to(bundle)
+    shelf.add(link, "stick")
+    link.unlink()
+    with pytest.raises(ModelError, match=r'is gone; .*"studio models remove stick"'):
+        shelf.resolve("stick")
+    assert shelf.models()[-1].path is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"models": []}',
+        '{"models": {"x": {}}}',
+        '{"models": {"x": {"folder": 3, "size_megabytes": 1, "sample_rate": 1, "channels": 1,'
+        ' "codebooks": 1, "kind": "text"}}}',
+        "[" * 100_000,
+        "\x00\xff",
+    ],
+)
+def test_a_damaged_list_is_told_of_and_never_overwritten(
+    text: str, tmp_path: Path, bundle: Path
+) -> None:
+    notices: list[str] = []
+    shelf = ModelShelf(tmp_path / "models", on_notice=notices.append)
+    file = tmp_path / "models" / "models.json"
+    file.parent.mkdir()
+    file.write_text(text)
+    assert len(shelf.models()) == len(known_models())
+    assert len(notices) == 1
+    assert "delete it" in notices[0]
+    assert "\n" not in notices[0]
+    assert shelf.resolve("house")
+    for change in (lambda: shelf.add(bundle), lambda: shelf.remove("tiny")):
+        with pytest.raises(ModelError, match="is not usable"):
+            change()
+    assert file.read_text() == text
+
+
+def test_two_processes_add_without_losing_a_name(
+    tmp_path: Path, bundle: Path, repository: Path
+) -> None:
+    program = (
+        "import sys; from pathlib import Path; from studio.models.shelf import ModelShelf\n"
+        "for number in range(8):\n"
+        "    ModelShelf(Path(sys.argv[1])).add(Path(sys.argv[2]), f'{sys.argv[3]}{number}')\n"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, tmp_path / "models", bundle, name], cwd=repository
+        )
+        for name in ("left", "right")
+    ]
+    assert [process.wait() for process in running] == [0, 0]
+    names = {e.name for e in ModelShelf(tmp_path / "models").models() if e.registered}
+    assert names == {f"{side}{n}" for side in ("left", "right") for n in range(8)}
+
+
+# --- audiocraft's format --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def audiocraft(tmp_path: Path) -> Path:
+    folder = tmp_path / "exported"
+    folder.mkdir()
+    (folder / "state_dict.bin").write_bytes(b"weights")
+    (folder / "compression_state_dict.bin").write_bytes(b"codec")
+    return folder
+
+
+@pytest.fixture
+def conversions(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> list[Path]:
+    """Stands for the conversion of weights; gives the list of what was converted."""
+    done: list[Path] = []
+
+    def convert_audiocraft(folder: Path, target: Path, *, find: Callable[[str], Path]) -> None:
+        if (folder / "state_dict.bin").read_bytes() == b"needs t5":
+            find("t5-base")
+        target.mkdir()
+        for file in bundle.iterdir():
+            (target / file.name).write_bytes(file.read_bytes())
+        done.append(folder)
+
+    module = types.ModuleType("audiocraft")
+    module.convert_audiocraft = convert_audiocraft  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "studio.models.torch_backend.audiocraft", module)
+    return done
+
+
+def test_an_audiocraft_folder_is_converted_once(
+    audiocraft: Path, conversions: list[Path], tmp_path: Path
+) -> None:
+    notices: list[str] = []
+    shelf = ModelShelf(tmp_path / "models", on_notice=notices.append)
+    first = shelf.resolve(audiocraft)
+    assert first.is_relative_to(tmp_path / "models" / "converted")
+    assert open_bundle(first)
+    assert shelf.resolve(str(audiocraft)) == first
+    assert conversions == [audiocraft]
+    assert len(notices) == 1
+    assert str(audiocraft) in notices[0]
+
+
+def test_a_changed_folder_is_converted_again_and_the_old_result_deleted(
+    audiocraft: Path, conversions: list[Path], shelf: ModelShelf
+) -> None:
+    first = shelf.resolve(audiocraft)
+    os.utime(audiocraft / "state_dict.bin", ns=(1, 1))
+    second = shelf.resolve(audiocraft)
+    assert first != second
+    assert not first.exists()
+    assert len(conversions) == 2
+
+
+def test_a_conversion_that_lost_a_file_is_made_again(
+    audiocraft: Path, conversions: list[Path], shelf: ModelShelf
+) -> None:
+    first = shelf.resolve(audiocraft)
+    (first / "model.safetensors").unlink()
+    assert shelf.resolve(audiocraft) == first
+    assert open_bundle(first)
+
+
+def test_half_a_conversion_of_a_killed_process_is_swept(
+    audiocraft: Path, conversions: list[Path], shelf: ModelShelf, tmp_path: Path
+) -> None:
+    half = tmp_path / "models" / "converted" / "0123456789abcdef.part"
+    (half / "model").mkdir(parents=True)
+    (half / "model" / "model.safetensors").write_bytes(b"half")
+    shelf.resolve(audiocraft)
+    assert not half.exists()
+
+
+def test_a_missing_part_leaves_nothing_and_says_how_to_get_it(
+    audiocraft: Path, conversions: list[Path], shelf: ModelShelf, tmp_path: Path, cache: Path
+) -> None:
+    (audiocraft / "state_dict.bin").write_bytes(b"needs t5")
+    with pytest.raises(ModelError, match='"studio models get t5-base"'):
+        shelf.add(audiocraft)
+    assert [p.name for p in (tmp_path / "models" / "converted").iterdir()] == [".lock"]
+    store(cache, "google-t5/t5-base")
+    assert shelf.add(audiocraft, "mine").path == audiocraft
+
+
+def test_a_part_cached_by_older_tools_is_found(cache: Path, shelf: ModelShelf) -> None:
+    folder = store(cache, "t5-base")
+    assert shelf.find_part("t5-base") == folder
+
+
+@pytest.mark.parametrize("name", ["../../secrets", "/etc", "t5-11b", "x\ny"])
+def test_a_part_is_never_looked_up_as_a_path(name: str, shelf: ModelShelf) -> None:
+    with pytest.raises(ModelError) as caught:
+        shelf.find_part(name)
+    assert "\n" not in caught.value.user_message
+
+
+def test_removing_deletes_the_conversion_but_not_the_folder(
+    audiocraft: Path, conversions: list[Path], shelf: ModelShelf
+) -> None:
+    shelf.add(audiocraft, "one")
+    shelf.add(audiocraft, "two")
+    made = shelf.resolve("one")
+    shelf.remove("one")
+    assert made.exists()
+    shelf.remove("two")
+    assert not made.exists()
+    assert (audiocraft / "state_dict.bin").is_file()
+
+
+def test_a_full_disk_names_the_model(
+    audiocraft: Path, shelf: ModelShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert_audiocraft(folder: Path, target: Path, **rest: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    module = types.ModuleType("audiocraft")
+    module.convert_audiocraft = convert_audiocraft  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "studio.models.torch_backend.audiocraft", module)
+    with pytest.raises(StorageError, match="No space left"):
+        shelf.resolve(audiocraft)
+
+
+def test_a_shelf_without_a_folder_says_what_to_do(audiocraft: Path) -> None:
+    with pytest.raises(ModelError, match="studio models add"):
+        ModelShelf(None).resolve(audiocraft)
+
+
+# --- digests --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    file = tmp_path / "weights"
+    file.write_bytes(b"a" * 2**20)
+    os.utime(file, ns=(10**18, 10**18))
+    return file
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every file that was read for its sum."""
+    read: list[Path] = []
+
+    def counted(file: Path) -> str:
+        read.append(file)
+        return sha256_of(file)
+
+    monkeypatch.setattr(digests, "sha256_of", counted)
+    return read
+
+
+def test_large_weights_are_read_once(weights: Path, readings: list[Path], tmp_path: Path) -> None:
+    expected = sha256_of(weights)
+    assert [ModelShelf(tmp_path / "models").digest(weights) for _ in range(3)] == [expected] * 3
+    assert readings == [weights]
+
+
+def test_changed_weights_are_read_again(
+    weights: Path, shelf: ModelShelf, readings: list[Path]
+) -> None:
+    shelf.digest(weights)
+    weights.write_bytes(b"b" * 2**20)
+    os.utime(weights, ns=(10**18 + 1, 10**18 + 1))
+    assert shelf.digest(weights) == sha256_of(weights)
+    assert len(readings) == 2
+
+
+def test_weights_changed_a_moment_ago_are_not_remembered(
+    weights: Path, shelf: ModelShelf, readings: list[Path]
+) -> None:
+    weights.write_bytes(b"b" * 2**20)
+    shelf.digest(weights)
+    shelf.digest(weights)
+    assert len(readings) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"x": [1, 2, "zz"]}', "[" * 100_000, "\x00"])
+def test_damaged_sums_are_begun_anew(
+    text: str, weights: Path, shelf: ModelShelf, tmp_path: Path
+) -> None:
+    file = tmp_path / "models" / "digests.json"
+    file.parent.mkdir()
+    file.write_text(text)
+    assert shelf.digest(weights) == sha256_of(weights)
+    assert list(json.loads(file.read_text())) == [str(weights)]
+
+
+def test_sums_are_bounded(
+    tmp_path: Path, shelf: ModelShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "MAX_ENTRIES", 3)
+    for number in range(5):
+        file = tmp_path / f"{number}"
+        file.write_bytes(bytes(2**20))
+        os.utime(file, ns=(10**18, 10**18))
+        shelf.digest(file)
+    kept = json.loads((tmp_path / "models" / "digests.json").read_text())
+    assert [Path(name).name for name in kept] == ["2", "3", "4"]
+
+
+def test_a_folder_that_cannot_be_written_costs_only_time(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file")
+    assert ModelShelf(tmp_path / "models").digest(weights) == sha256_of(weights)
+
+
+def test_a_bundle_s_fingerprint_does_not_depend_on_who_digests(
+    bundle: Path, shelf: ModelShelf
+) -> None:
+    asked: list[Path] = []
+
+    def digest(file: Path) -> str:
+        asked.append(file)
+        return shelf.digest(file)
+
+    assert open_bundle(bundle, digest=digest).fingerprint == open_bundle(bundle).fingerprint
+    assert bundle / "model.safetensors" in asked
