@@ -25,12 +25,10 @@ from studio.generation.engine_child import limit_threads
 from studio.generation.loading import load_model
 from studio.generation.material import last_part, melody_of
 from studio.generation.options import Options
-from studio.generation.request import Chunk, GenerationRequest, Take
+from studio.generation.request import FREE_SEEDS, Chunk, GenerationRequest, Take
 from studio.generation.revision import extended, regenerated
 from studio.models.codes import CodeSequence
 from studio.models.shelf import ModelShelf
-
-_FREE_SEEDS = 2**31
 
 
 class MusicGen:
@@ -216,7 +214,7 @@ class MusicGen:
             take.codes,
             from_seconds=_real(from_seconds),
             to_seconds=_real(to_seconds),
-            seed=secrets.randbelow(_FREE_SEEDS) if seed is None else _whole(seed),
+            seed=secrets.randbelow(FREE_SEEDS) if seed is None else _whole(seed),
         )
         return self._engine.generate(request)
 
@@ -276,7 +274,7 @@ class MusicGen:
         seed = options.get("seed")
         count = options.get("count", 1)
         if seed is None:
-            seed = secrets.randbelow(_FREE_SEEDS)
+            seed = secrets.randbelow(FREE_SEEDS)
         if isinstance(seed, Sequence) and count != 1:
             raise InputError("Give a list of seeds or a count, not both.")
         material, before = self._material(options)

@@ -26,6 +26,7 @@ MAX_BARS = 64
 MAX_DURATION_SECONDS = 600.0
 MAX_PROMPT_CHARACTERS = 2_000
 MAX_SEED = 2**63 - 1
+FREE_SEEDS = 2**31  # a seed that nobody chose is below this, short enough to be typed
 MIN_DURATION_SECONDS = 0.1
 MAX_STEPS = 30_000
 MAX_TOP_K = 65_536

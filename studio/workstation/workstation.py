@@ -7,6 +7,7 @@ prints nothing. The window and the command line are thin faces over it.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -19,12 +20,14 @@ from numpy.typing import NDArray
 
 from studio.audio.clip import AudioClip
 from studio.audio.files import read_audio
+from studio.core.errors import InputError
 from studio.core.paths import Paths
 from studio.core.settings import Settings, save_settings
 from studio.export.files import export_wav
 from studio.generation.engine_child import EngineOptions
 from studio.generation.jobs import JobView, Listener
-from studio.generation.request import GenerationRequest, Take
+from studio.generation.request import FREE_SEEDS, GenerationRequest, Take
+from studio.generation.revision import extended, regenerated
 from studio.generation.worker import GenerationWorker
 from studio.library.library import Library
 from studio.library.records import Change, CheckReport, ImportReport, SampleRecord
@@ -148,6 +151,74 @@ class Workstation:
         """
         requests = request.seeds(count)
         return [self.generate(each, listener) for each in requests]
+
+    def extend(
+        self,
+        sample_id: int,
+        *,
+        bars: int | None = None,
+        duration_seconds: float | None = None,
+        seed: int | None = None,
+        listener: Listener | None = None,
+    ) -> TakeJob:
+        """Queue a longer take that begins with a generated sample; see `revision.extended`.
+
+        Raises:
+            LibraryError: There is no such sample.
+            InputError: It was not generated here, or the length is impossible.
+        """
+        record, request, codes = self._generated(sample_id)
+        longer = extended(
+            request,
+            codes,
+            length_seconds=record.frames / record.sample_rate,
+            bars=bars,
+            duration_seconds=duration_seconds,
+            seed=seed,
+        )
+        return self.generate(longer, listener)
+
+    def regenerate(
+        self,
+        sample_id: int,
+        *,
+        from_seconds: float,
+        to_seconds: float | None = None,
+        seed: int | None = None,
+        listener: Listener | None = None,
+    ) -> TakeJob:
+        """Queue a generated sample with one part made anew; see `revision.regenerated`.
+
+        Args:
+            sample_id: The sample; it stays as it is.
+            from_seconds: Where the new part begins.
+            to_seconds: Where it ends; None is the sample's end.
+            seed: Of the new part; None draws one.
+            listener: Told every `Progress`.
+
+        Raises:
+            LibraryError: There is no such sample.
+            InputError: It was not generated here, or there is no such part.
+        """
+        _, request, codes = self._generated(sample_id)
+        part = regenerated(
+            request,
+            codes,
+            from_seconds=from_seconds,
+            to_seconds=to_seconds,
+            seed=secrets.randbelow(FREE_SEEDS) if seed is None else seed,
+        )
+        return self.generate(part, listener)
+
+    def _generated(
+        self, sample_id: int
+    ) -> tuple[SampleRecord, GenerationRequest, NDArray[np.int64]]:
+        """A generated sample with its recipe and its codes."""
+        record = self.get(sample_id)
+        request, codes = self.recipe(record), self.codes(sample_id)
+        if request is None or codes is None:
+            raise InputError(f"{record.name} was not made here and has no codes; choose a take.")
+        return record, request, codes
 
     def save_take(self, take: Take) -> Future[SampleRecord]:
         """Put a take that was made elsewhere (the command line's own engine) into the library."""
