@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +20,8 @@ _ALSA = """</usr/share/alsa/alsa.conf>
 pcm.!default {{ type pulse {server} }}
 ctl.!default {{ type pulse {server} }}
 """
+# What the daemon writes when a stream that plays has nothing for it.
+_UNDERRUN = b" underrun of "
 
 
 class NullSoundCard:
@@ -41,6 +46,7 @@ class NullSoundCard:
         self._folder = folder
         self._sample_rate = sample_rate
         self._raw = folder / "recording.raw"
+        self._log = folder / "pulseaudio.log"
         server = f"unix:{folder / 'native'}"
         alsa = folder / "asound.conf"
         alsa.write_text(_ALSA.format(server=f'server "{server}"'))
@@ -68,6 +74,7 @@ class NullSoundCard:
         daemon = [
             *("pulseaudio", "-n", "--daemonize=no", "--system=false", "--use-pid-file=no"),
             *("--exit-idle-time=-1", "--disable-shm=true", "--high-priority=true"),
+            "--log-level=debug",
             *("-L", f"{sink} rate={self._sample_rate}"),
             *("-L", f"{protocol} socket={self._folder / 'native'}"),
         ]
@@ -75,14 +82,14 @@ class NullSoundCard:
             *("parec", "-d", "studio.monitor", "--format=float32le", "--channels=2"),
             *(f"--rate={self._sample_rate}", "--latency-msec=20"),
         ]
-        with (self._folder / "pulseaudio.log").open("ab") as log:
+        with self._log.open("ab") as log:
             self._daemon = subprocess.Popen(daemon, env=environment, stdout=log, stderr=log)
             deadline = time.monotonic() + 20
             while subprocess.run(
                 ["pactl", "info"], env=environment, capture_output=True
             ).returncode:
                 if time.monotonic() > deadline or self._daemon.poll() is not None:
-                    text = (self._folder / "pulseaudio.log").read_text(errors="replace")
+                    text = self._log.read_text(errors="replace")
                     raise RuntimeError(f"PulseAudio did not start:\n{text}")
                 time.sleep(0.05)
             # A listener with a short buffer also makes the sink take sound steadily: alone, it
@@ -106,6 +113,25 @@ class NullSoundCard:
                     process.kill()
                     process.wait()
         self._recorder = self._daemon = None
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """The daemon gets no time, as on a machine that does much else."""
+        assert self._daemon is not None
+        self._daemon.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._daemon.send_signal(signal.SIGCONT)
+
+    @property
+    def underruns(self) -> int:
+        """Gaps that the daemon says it played because a stream had nothing for it in time.
+
+        ALSA's plugin for PulseAudio takes an underrun back when more sound reaches it before
+        PortAudio asks, so the player counts fewer than are heard.
+        """
+        return self._log.read_bytes().count(_UNDERRUN)
 
     @property
     def recorded_frames(self) -> int:
@@ -134,8 +160,13 @@ class NullSoundCard:
 
 
 def find(sound: NDArray[np.float32], needle: NDArray[np.float32]) -> int:
-    """Frame of `sound` [frames] where `needle` [frames] fits best."""
+    """First frame of `sound` [frames] where `needle` [frames] fits best.
+
+    Rounds of a loop fit equally well, but for the rounding of the transforms, which must not
+    choose between them.
+    """
     size = 1 << (len(sound) + len(needle)).bit_length()
-    product = np.fft.rfft(sound, size) * np.conj(np.fft.rfft(needle, size))
+    wanted = needle.astype(np.float64)
+    product = np.fft.rfft(sound.astype(np.float64), size) * np.conj(np.fft.rfft(wanted, size))
     match = np.fft.irfft(product, size)[: max(1, len(sound) - len(needle) + 1)]
-    return int(np.argmax(match))
+    return int(np.argmax(match >= match.max() - 1e-9 * (wanted @ wanted)))
