@@ -7,7 +7,7 @@ It starts no thread and no process, writes no file, and keeps one model in memor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -119,14 +119,11 @@ class Engine:
         Raises:
             StudioError: As `generate`.
         """
-        parts = self._stream_batch([request], cancelled)
-        while True:
-            try:
-                _, chunk = next(parts)
-            except StopIteration as end:
-                takes: list[Take] = end.value
-                return takes[0]
-            yield chunk
+        for _, part in self._made([request], 1, cancelled):
+            if isinstance(part, Take):
+                return part
+            yield part
+        raise AssertionError("every request ends with its take")
 
     def generate_many(
         self,
@@ -154,27 +151,23 @@ class Engine:
         if batch < 1:
             raise InputError(f"The batch must hold 1 take or more, not {batch}.")
         takes: list[Take] = []
-        while len(takes) < len(requests):
-            first = len(takes)
-            together = self._together(requests[first : first + batch])
-            parts = self._stream_batch(together, cancelled)
-            while True:
-                try:
-                    place, chunk = next(parts)
-                except StopIteration as end:
-                    takes += end.value
-                    break
-                if on_chunk is not None:
-                    on_chunk(first + place, chunk)
-            if on_take is not None:
-                for place in range(first, len(takes)):
-                    on_take(place, takes[place])
+        for place, part in self._made(requests, batch, cancelled):
+            if isinstance(part, Take):
+                takes.append(part)
+                if on_take is not None:
+                    on_take(place, part)
+            elif on_chunk is not None:
+                on_chunk(place, part)
         return takes
 
     def codes(
-        self, request: GenerationRequest, cancelled: Callable[[], bool] = never
-    ) -> NDArray[np.int64]:
-        """The undelayed codec tokens of a take without its sound, int64 [K, T].
+        self,
+        requests: Sequence[GenerationRequest],
+        *,
+        batch: int = DEFAULT_BATCH,
+        cancelled: Callable[[], bool] = never,
+    ) -> list[NDArray[np.int64]]:
+        """The undelayed codec tokens of takes without their sound, int64 [K, T] each.
 
         `max_steps` is T itself; a take's own codes may be more or fewer, when its sound is
         played at another tempo to be `max_steps` codec frames long.
@@ -182,10 +175,13 @@ class Engine:
         Raises:
             StudioError: As `generate`.
         """
-        model, plan = self._planned(request, codes_only=True)
-        made = [frame[0] for frame in new_frames(model.backend, [plan], cancelled)]
-        head, tail = kept_codes(plan, model.backend.info)
-        return np.concatenate([head, np.stack(made, axis=1), tail], axis=1)
+        codes = []
+        for model, plans in self._batches(requests, batch, codes_only=True):
+            made = np.stack(list(new_frames(model.backend, plans, cancelled)), axis=2)
+            for plan, new in zip(plans, made, strict=True):
+                head, tail = kept_codes(plan, model.backend.info)
+                codes.append(np.concatenate([head, new, tail], axis=1))
+        return codes
 
     def encode_clip(self, model: str, clip: AudioClip) -> NDArray[np.int64]:
         """The codec tokens [K, T] of a sound at any rate and channel count.
@@ -270,40 +266,63 @@ class Engine:
             request = with_source(request, model.backend, speed)
         return model, plan_render(request, info, model.template, codes_only=codes_only)
 
-    def _together(self, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
-        """The first of the requests, planned, and those after it that run by the same steps."""
-        model, first = self._planned(requests[0])
-        limit = largest_batch(first, model.backend.info)
-        together = [first.request]
-        for request in requests[1:limit]:
-            if lasting_name(request.model) != first.request.model:
-                break
-            alike = request.with_seed(requests[0].seed) == requests[0]
-            # Where only the seed differs, the files have been read.
-            plan = self._planned(first.request.with_seed(request.seed) if alike else request)[1]
-            if not run_together(first, plan):
-                break
-            together.append(plan.request)
-        return together
+    def _batches(
+        self, requests: Sequence[GenerationRequest], batch: int, *, codes_only: bool = False
+    ) -> Iterator[tuple[LoadedModel, list[RenderPlan]]]:
+        """Neighbouring requests that run by the same steps, planned; each batch when it is due."""
+        if batch < 1:
+            raise InputError(f"The batch must hold 1 take or more, not {batch}.")
+        done = 0
+        while done < len(requests):
+            known = requests[done]
+            model, first = self._planned(known, codes_only=codes_only)
+            limit = min(batch, largest_batch(first, model.backend.info))
+            plans = [first]
+            for request in requests[done + 1 : done + limit]:
+                if lasting_name(request.model) != first.request.model:
+                    break
+                # Where only the seed differs, the files have been read.
+                alike = request.with_seed(known.seed) == known
+                full = first.request.with_seed(request.seed) if alike else request
+                plan = self._planned(full, codes_only=codes_only)[1]
+                if not run_together(first, plan):
+                    break
+                plans.append(plan)
+            yield model, plans
+            done += len(plans)
 
-    def _stream_batch(
-        self, requests: Sequence[GenerationRequest], cancelled: Callable[[], bool]
-    ) -> Generator[tuple[int, Chunk], None, list[Take]]:
+    def _made(
+        self, requests: Sequence[GenerationRequest], batch: int, cancelled: Callable[[], bool]
+    ) -> Iterator[tuple[int, Chunk | Take]]:
+        """The place of a request and sound of its take, and at the end of each batch its takes."""
+        done = 0
         started = time.perf_counter()
         try:
-            planned = [self._planned(request) for request in requests]
-            model, plans = planned[0][0], [plan for _, plan in planned]
-            rendered = yield from render(model.backend, plans, cancelled)
+            for model, plans in self._batches(requests, batch):
+                rendered = yield from _moved(done, render(model.backend, plans, cancelled))
+                seconds = time.perf_counter() - started
+                for plan, result in zip(plans, rendered, strict=True):
+                    yield done, _take(plan, result, model.backend.info, seconds)
+                    done += 1
+                started = time.perf_counter()
         except MemoryError as error:
             raise EngineError(
                 "There is not enough memory for this take; ask for a shorter one, or close "
                 "other programs."
             ) from error
-        seconds = time.perf_counter() - started
-        return [
-            _take(plan, result, model.backend.info, seconds)
-            for plan, result in zip(plans, rendered, strict=True)
-        ]
+
+
+def _moved(
+    places: int, parts: Generator[tuple[int, Chunk], None, list[Rendered]]
+) -> Generator[tuple[int, Chunk], None, list[Rendered]]:
+    """A batch's parts, with places counted from the first of all requests."""
+    while True:
+        try:
+            place, chunk = next(parts)
+        except StopIteration as end:
+            rendered: list[Rendered] = end.value
+            return rendered
+        yield places + place, chunk
 
 
 def _take(plan: RenderPlan, rendered: Rendered, info: ModelInfo, seconds: float) -> Take:

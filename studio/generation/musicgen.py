@@ -156,7 +156,7 @@ class MusicGen:
             InputError: The takes differ in length.
         """
         requests = self._requests(descriptions, options)
-        codes = [self._engine.codes(request) for request in requests]
+        codes = self._engine.codes(requests, batch=options.get("batch", DEFAULT_BATCH))
         if len({each.shape for each in codes}) > 1:
             raise InputError("The takes differ in length; give max_steps to get codes of them all.")
         return np.stack(codes)

@@ -117,7 +117,8 @@ def test_windows_join_into_the_codes_of_one_long_take(engine: Engine, backend: T
 
 def test_codes_are_those_of_the_take(grid_engine: Engine) -> None:
     asked = request(tempo_bpm=174.0, bars=1)
-    assert np.array_equal(grid_engine.codes(asked), grid_engine.generate(asked).codes)
+    (codes,) = grid_engine.codes([asked])
+    assert np.array_equal(codes, grid_engine.generate(asked).codes)
 
 
 def test_a_loud_sound_is_bent_under_full_scale(
@@ -275,6 +276,14 @@ def test_takes_of_different_lengths_or_sampling_do_not_share_steps(
     assert [len(call["texts"]) for call in backend.calls] == [1, 1, 1]
     with pytest.raises(InputError, match="batch"):
         engine.generate_many(asked, batch=0)
+
+
+def test_codes_of_many_takes_are_made_in_batches(engine: Engine, backend: ToneBackend) -> None:
+    requests = [request(seed=seed, max_steps=20) for seed in range(5)]
+    codes = engine.codes(requests, batch=3)
+    assert [len(call["texts"]) for call in backend.calls] == [3, 2]
+    for asked, each in zip(requests, codes, strict=True):
+        assert np.array_equal(each, engine.generate(asked).codes)
 
 
 def test_a_batch_keeps_within_its_memory(plain_model: LoadedModel, backend: ToneBackend) -> None:
