@@ -1,4 +1,4 @@
-"""Models in audiocraft's format, converted once.
+"""Models whose weights are pickles, as audiocraft writes them, converted once.
 
 Owns the folder of conversions: which of them belongs to which files, one process at a time, and
 nothing half-made left behind. The conversion itself is the torch backend's.

@@ -30,7 +30,7 @@ from studio.models.hub_cache import (
     shard_names,
     snapshot_of,
 )
-from studio.models.hub_listing import INDEX, Repository, choose_files, read_answer
+from studio.models.hub_listing import Repository, choose_files, index_of, read_answer
 from studio.models.hub_transfer import (
     HubFile,
     InterruptedTransferError,
@@ -172,10 +172,12 @@ class _Plan:
 
     def read_index(self, watch: Watch) -> None:
         """Fetch the index of weights in several files, which names them."""
-        index = self._repository.files.get(INDEX)
-        if index is not None and index in self._files:
-            blob = self._fetch(index, watch)
-            self._files = choose_files(self._repository, shard_names(blob))
+        index = index_of(self._repository)
+        if index is not None:
+            shards = shard_names(self._fetch(index, watch))
+            if not shards:
+                raise ModelError(f"{index.name} of {self._repository.name} names no weights.")
+            self._files = choose_files(self._repository, shards)
 
     def fetch_all(self, watch: Watch) -> Path:
         """Fetch every file, then make this version the one in use."""

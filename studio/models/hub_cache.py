@@ -19,7 +19,13 @@ from studio.core.storage import shown_path
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
 MAIN = "main"
-AUDIOCRAFT_WEIGHTS = ("state_dict.bin", "compression_state_dict.bin")
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+PICKLE = "pytorch_model.bin"
+PICKLE_INDEX = "pytorch_model.bin.index.json"
+AUDIOCRAFT_STATE = "state_dict.bin"
+AUDIOCRAFT_CODEC = "compression_state_dict.bin"
 _MAX_INDEX_BYTES = 32 * 2**20
 
 
@@ -84,23 +90,22 @@ def _main_snapshot(folder: Path) -> Path | None:
 
 
 def holds_model(folder: Path) -> bool:
-    """Whether every weight file of a model is in a folder, in either format; quick."""
-    return holds_bundle(folder) or holds_audiocraft(folder)
+    """Whether every weight file of a model is in a folder, in any format; quick."""
+    if holds_bundle(folder) or (folder / AUDIOCRAFT_STATE).is_file():
+        return True
+    return (folder / CONFIG).is_file() and _holds_weights(folder, PICKLE, PICKLE_INDEX)
 
 
 def holds_bundle(folder: Path) -> bool:
     """Whether a folder has the Hugging Face layout: a configuration and all safetensors files."""
-    if not (folder / "config.json").is_file():
-        return False
-    if (folder / "model.safetensors").is_file():
+    return (folder / CONFIG).is_file() and _holds_weights(folder, WEIGHTS, WEIGHTS_INDEX)
+
+
+def _holds_weights(folder: Path, whole: str, index: str) -> bool:
+    if (folder / whole).is_file():
         return True
-    shards = shard_names(folder / "model.safetensors.index.json")
+    shards = shard_names(folder / index)
     return bool(shards) and all((folder / name).is_file() for name in shards)
-
-
-def holds_audiocraft(folder: Path) -> bool:
-    """Whether a folder has both files of audiocraft's format."""
-    return all((folder / name).is_file() for name in AUDIOCRAFT_WEIGHTS)
 
 
 def shard_names(index: Path) -> tuple[str, ...]:

@@ -13,13 +13,18 @@ from typing import Any
 
 from studio.core.errors import ModelError
 from studio.core.storage import one_line
-from studio.models.hub_cache import AUDIOCRAFT_WEIGHTS, COMMIT
+from studio.models.hub_cache import (
+    AUDIOCRAFT_CODEC,
+    AUDIOCRAFT_STATE,
+    COMMIT,
+    PICKLE,
+    PICKLE_INDEX,
+    WEIGHTS_INDEX,
+)
 from studio.models.hub_transfer import HubFile
 
 NOT_STATED = "not stated"
-INDEX = "model.safetensors.index.json"
 _WEIGHTS = "model.safetensors"
-_PICKLED_WEIGHTS = "pytorch_model.bin"
 _DESCRIPTIONS = (
     "config.json",
     "generation_config.json",
@@ -79,21 +84,34 @@ def choose_files(repository: Repository, shards: tuple[str, ...] = ()) -> list[H
         ModelError: There are no weights that can be used.
     """
     files = repository.files
+    index = index_of(repository)
+    if index is not None:
+        lacking = [shard for shard in shards if shard not in files]
+        if lacking:
+            raise ModelError(f"{repository.name} lacks its file {one_line(lacking[0])!r:.80}.")
+        return _present(files, *_DESCRIPTIONS, index.name, *shards)
     if _WEIGHTS in files:
         return _present(files, *_DESCRIPTIONS, _WEIGHTS)
-    if INDEX in files:
-        lacking = [shard for shard in shards if shard not in files]
-        if not lacking:
-            return _present(files, *_DESCRIPTIONS, INDEX, *shards)
-        raise ModelError(f"{repository.name} lacks its file {one_line(lacking[0])!r:.80}.")
-    if all(name in files for name in AUDIOCRAFT_WEIGHTS):
-        return _present(files, *AUDIOCRAFT_WEIGHTS)
-    if _PICKLED_WEIGHTS in files:
-        return _present(files, *_DESCRIPTIONS, _PICKLED_WEIGHTS)
+    if AUDIOCRAFT_STATE in files:
+        return _present(files, AUDIOCRAFT_STATE, AUDIOCRAFT_CODEC)
+    if PICKLE in files:
+        return _present(files, *_DESCRIPTIONS, PICKLE)
     raise ModelError(
-        f"{repository.name} has no {_WEIGHTS} and no {AUDIOCRAFT_WEIGHTS[0]}, so it is no model"
+        f"{repository.name} has no {_WEIGHTS} and no {AUDIOCRAFT_STATE}, so it is no model"
         " that can be used; choose another."
     )
+
+
+def index_of(repository: Repository) -> HubFile | None:
+    """The index of weights that lie in several files; None when they need none."""
+    files = repository.files
+    if _WEIGHTS in files:
+        return None
+    if WEIGHTS_INDEX in files:
+        return files[WEIGHTS_INDEX]
+    if AUDIOCRAFT_STATE in files or PICKLE in files:
+        return None
+    return files.get(PICKLE_INDEX)
 
 
 def _present(files: Mapping[str, HubFile], *names: str) -> list[HubFile]:

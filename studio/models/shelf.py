@@ -21,7 +21,6 @@ from studio.models.conversions import Conversions
 from studio.models.digests import DigestCache
 from studio.models.hub_cache import (
     forget_repository,
-    holds_audiocraft,
     holds_bundle,
     holds_model,
     is_repository,
@@ -88,8 +87,8 @@ class ModelShelf:
 
         Args:
             name_or_folder: A name in the catalogue, a name that was added, the `owner/name` of
-                any model in the local Hugging Face cache, or a folder. A model in audiocraft's
-                format is converted, once.
+                any model in the local Hugging Face cache, or a folder. A model whose weights
+                are pickles, as audiocraft writes them, is converted, once.
 
         Raises:
             ModelError: There is no such model on this machine, or it is broken.
@@ -216,12 +215,17 @@ class ModelShelf:
 
     def _bundle(self, folder: Path) -> Path:
         """The folder itself, or what was converted from it."""
-        if holds_bundle(folder) or not holds_audiocraft(folder):
+        if holds_bundle(folder):
+            return folder
+        # Only now: what reads those formats takes its time to load.
+        from studio.models.audiocraft import needs_conversion
+
+        if not needs_conversion(folder):
             return folder
         if self._conversions is None:
             raise ModelError(
-                f"The model folder {shown_path(folder)} is in audiocraft's format and must be"
-                ' converted first; add it with "studio models add".'
+                f"The model folder {shown_path(folder)} must be converted first; add it with"
+                ' "studio models add".'
             )
         shown = shown_path(folder)
         return self._conversions.of(

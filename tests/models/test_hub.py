@@ -108,6 +108,25 @@ def test_weights_in_several_files_are_those_of_the_index(hub: HubServer) -> None
         get(licence="not stated")
 
 
+@pytest.mark.parametrize("index", [b"{}", b"no", b'{"weight_map": {"a": "../../x"}}'])
+def test_an_index_that_names_no_weights_is_refused(index: bytes, hub: HubServer) -> None:
+    hub.publish(NAME, {"config.json": b"{}", "model.safetensors.index.json": index})
+    with pytest.raises(ModelError, match="names no weights"):
+        get(licence="not stated")
+
+
+def test_weights_as_pickles_are_the_last_choice(hub: HubServer) -> None:
+    index = b'{"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}'
+    pickles = {"pytorch_model-1.bin": b"1", "pytorch_model-2.bin": b"2", "config.json": b"{}"}
+    hub.publish(NAME, {**pickles, "pytorch_model.bin.index.json": index})
+    folder = get(licence="not stated")
+    assert {file.name for file in folder.iterdir()} == {*pickles, "pytorch_model.bin.index.json"}
+    hub.publish(NAME, {**pickles, "pytorch_model.bin": b"3"}, version=2)
+    assert {file.name for file in get(licence="not stated").iterdir()} == {
+        "config.json", "pytorch_model.bin",
+    }  # fmt: skip
+
+
 def test_audiocraft_weights_are_taken_where_there_are_no_others(hub: HubServer) -> None:
     hub.publish(
         NAME,
