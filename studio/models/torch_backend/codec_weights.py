@@ -54,7 +54,7 @@ def state_to_hf(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 tensors[prefix + "cluster_size"] = torch.ones(len(book))
                 tensors[prefix + "inited"] = torch.ones(1)
         elif name.endswith(".conv.weight"):
-            weight = value.squeeze(2).contiguous()
+            weight = value.squeeze(2).clone(memory_format=torch.contiguous_format)
             gain, direction = _NORMED[0]
             stem = name.removesuffix(".weight")
             tensors[stem + gain] = torch.linalg.vector_norm(weight, dim=(1, 2), keepdim=True)
