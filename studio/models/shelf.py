@@ -118,6 +118,15 @@ class ModelShelf:
             *(_listed(name, added[name]) for name in sorted(added, key=str.casefold)),
         )
 
+    def must_convert(self, folder: Path) -> bool:
+        """Whether a folder's model will be converted when it is used, if it was not already."""
+        if holds_bundle(folder):
+            return False
+        # Only now: what reads those formats takes its time to load.
+        from studio.models.audiocraft import needs_conversion
+
+        return needs_conversion(folder)
+
     def digest(self, file: Path) -> str:
         """The hex SHA-256 of a file, remembered for large ones; for `open_bundle`.
 
@@ -215,12 +224,7 @@ class ModelShelf:
 
     def _bundle(self, folder: Path) -> Path:
         """The folder itself, or what was converted from it."""
-        if holds_bundle(folder):
-            return folder
-        # Only now: what reads those formats takes its time to load.
-        from studio.models.audiocraft import needs_conversion
-
-        if not needs_conversion(folder):
+        if not self.must_convert(folder):
             return folder
         if self._conversions is None:
             raise ModelError(

@@ -31,10 +31,12 @@ from studio.generation.revision import extended, regenerated
 from studio.generation.worker import GenerationWorker
 from studio.library.library import Library
 from studio.library.records import Change, CheckReport, ImportReport, SampleRecord
-from studio.models.catalog import KnownModel, known_models
+from studio.models.hub import Licence
+from studio.models.shelf import ModelEntry
 from studio.playback.player import Player
 from studio.workstation.changes import ChangeFanOut
 from studio.workstation.generate import TakeJob, TakeSaver
+from studio.workstation.models import Models
 
 AnyChange = TypeVar("AnyChange", bound=Change)
 
@@ -70,6 +72,7 @@ class Workstation:
             options=EngineOptions(log_file=paths.log_file, models_dir=paths.models_dir)
         )
         self._saver = TakeSaver(self._library, self._changes.publish)
+        self._models = Models(paths.models_dir)
         self._player: Player | None = None
 
     def __enter__(self) -> Self:
@@ -240,9 +243,44 @@ class Workstation:
         """
         self._worker.warm_up(model or self._settings.model)
 
-    def models(self) -> Sequence[KnownModel]:
-        """Every model of the catalogue, on disk or not."""
-        return known_models()
+    # --- models --------------------------------------------------------------------------------
+
+    def models(self) -> tuple[ModelEntry, ...]:
+        """The catalogue, on disk or not, and what was added."""
+        return self._models.entries()
+
+    def add_model(self, folder: Path, name: str | None = None) -> ModelEntry:
+        """Give a model folder a name; takes minutes for one that must be converted.
+
+        Raises:
+            ModelError: The folder is no usable model, or the name is not possible.
+            StorageError: The list or the conversion cannot be written.
+        """
+        return self._models.add(folder, name)
+
+    def remove_model(self, name: str) -> None:
+        """Forget an added model, or delete a fetched one.
+
+        Raises:
+            ModelError: It comes with the program, or is not on this machine.
+            StorageError: It cannot be deleted.
+        """
+        self._models.remove(name)
+
+    def licence_of(self, name: str) -> Future[Licence]:
+        """What must be accepted before `download_model`; an unknown name asks the Hub."""
+        return self._models.licence_of(name)
+
+    def download_model(
+        self,
+        name: str,
+        accepted_licence: str,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Future[Path]:
+        """Fetch a model in the background; see `Models.download`."""
+        return self._models.download(name, accepted_licence, progress, cancelled=cancelled)
 
     # --- library -------------------------------------------------------------------------------
 
@@ -427,6 +465,7 @@ class Workstation:
             self._player.close()
             self._player = None
         self._worker.close()
+        self._models.close()
         self._library.close()
 
     def _publish(self, future: Future[AnyChange]) -> Future[AnyChange]:
