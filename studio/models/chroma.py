@@ -26,6 +26,7 @@ CHROMA_RATE = SAMPLE_RATE / HOP_FRAMES
 _LOWEST_A_HZ = 27.5
 _CENTRE_OCTAVE, _OCTAVE_SPREAD = 5.0, 2.0
 _SEMITONES_FROM_A_TO_C = 3
+_QUIETEST = 1e-6
 _BLOCK = 32
 
 
@@ -53,8 +54,8 @@ def pitch_classes(samples: NDArray[np.float32]) -> NDArray[np.int8]:
 def chroma(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     """Energy of the pitch classes, C first: float64 [F, 12].
 
-    The strongest class of a frame is 1, except in silence, which is all 0. Arguments and errors
-    are those of `pitch_classes`.
+    The strongest class of a frame is 1, except near silence, where all are near 0. Arguments and
+    errors are those of `pitch_classes`.
     """
     if samples.ndim != 1:
         raise InputError(f"A melody must be mono sound, not of shape {list(samples.shape)}.")
@@ -72,16 +73,16 @@ def chroma(samples: NDArray[np.float32]) -> NDArray[np.float64]:
         spectrum = np.fft.rfft(frames[begin : begin + _BLOCK] * window, axis=1)
         power = spectrum.real**2 + spectrum.imag**2
         energies[begin : begin + _BLOCK] = power @ filters
-    strongest = energies.max(axis=1, keepdims=True)
-    np.divide(energies, strongest, out=energies, where=strongest > 0.0)
+    energies /= np.maximum(energies.max(axis=1, keepdims=True), _QUIETEST)
     return energies
 
 
 @cache
 def _hann() -> NDArray[np.float64]:
-    """A periodic Hann window [WINDOW_FRAMES]."""
+    """A periodic Hann window [WINDOW_FRAMES] of energy 1."""
     phase = 2.0 * np.pi * np.arange(WINDOW_FRAMES) / WINDOW_FRAMES
-    return 0.5 - 0.5 * np.cos(phase)
+    window = 0.5 - 0.5 * np.cos(phase)
+    return window / np.linalg.norm(window)
 
 
 @cache

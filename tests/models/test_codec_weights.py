@@ -39,12 +39,11 @@ def _older_names(tensors: Tensors) -> Tensors:
 
 
 def _plain(tensors: Tensors) -> Tensors:
-    directions = {
+    return {
         name.replace(".parametrizations.weight.original1", ".weight"): value
         for name, value in tensors.items()
         if ".original0" not in name
     }
-    return {**directions}
 
 
 @pytest.mark.parametrize("spelling", [dict, _older_names, _plain])
