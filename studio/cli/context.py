@@ -39,6 +39,11 @@ class Context:
         start_logging(paths.log_file)
         return paths
 
+    @property
+    def models_dir(self) -> Path:
+        """Where added models are listed; nothing is made there by asking."""
+        return default_paths(self.data_dir).models_dir
+
     @cached_property
     def settings(self) -> Settings:
         """The person's choices."""

@@ -1,4 +1,4 @@
-"""`musicgen-cli`: the flags that scripts for other MusicGen tools use.
+"""`musicgen-cli`: the name that scripts for other MusicGen tools use.
 
 Owns this second name of `studio generate` and no behaviour of its own.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from studio.cli.generate import add_common_flags
+from studio.cli.generate import add_flags
 from studio.cli.main import run
 from studio.cli.parser import LazyParser
 
@@ -18,9 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = LazyParser(
         prog="musicgen-cli",
-        description="Make one take from a prompt. `studio generate` has more flags.",
+        description="Make takes from a prompt, exactly as `studio generate` does.",
     )
-    add_common_flags(parser)
+    add_flags(parser)
     try:
         parser.parse_args(given)
     except SystemExit as stop:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 
 from studio.__main__ import main
 from studio.audio.clip import AudioClip
+from studio.core.errors import CancelledError
 from studio.generation.engine import Engine
 from studio.generation.request import Chunk, GenerationRequest, Take
 
@@ -38,18 +39,37 @@ def tone_take(request: GenerationRequest) -> Take:
 
 @pytest.fixture
 def tones(monkeypatch: pytest.MonkeyPatch) -> list[GenerationRequest]:
-    """Every engine makes tones; gives the list of what they were asked for."""
+    """Every engine makes tones, `batch` at once; gives the list of what they were asked for."""
     asked: list[GenerationRequest] = []
 
-    def generate(
-        engine: Engine, request: GenerationRequest, on_chunk: Callable[[Chunk], None]
-    ) -> Take:
-        asked.append(request)
-        take = tone_take(request)
-        on_chunk(Chunk(start_frame=0, samples=take.clip.samples, done_steps=25, total_steps=25))
-        return take
+    def generate_many(
+        engine: Engine,
+        requests: Sequence[GenerationRequest],
+        *,
+        batch: int,
+        on_chunk: Callable[[int, Chunk], None],
+        on_take: Callable[[int, Take], None],
+        cancelled: Callable[[], bool],
+    ) -> list[Take]:
+        takes = []
+        for first in range(0, len(requests), batch):
+            together = requests[first : first + batch]
+            takes += [tone_take(request) for request in together]
+            for step in (5, 25):
+                if cancelled():
+                    raise CancelledError("Cancelled.")
+                for place in range(first, len(takes)):
+                    sound = takes[place].clip.samples[:, (step - 5) * 640 : step * 640]
+                    on_chunk(
+                        place,
+                        Chunk(start_frame=0, samples=sound, done_steps=step, total_steps=25),
+                    )
+            for place in range(first, len(takes)):
+                asked.append(requests[place])
+                on_take(place, takes[place])
+        return takes
 
-    monkeypatch.setattr(Engine, "generate", generate)
+    monkeypatch.setattr(Engine, "generate_many", generate_many)
     return asked
 
 

@@ -3,15 +3,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from studio.audio.files import probe
-from studio.cli.generate import ProgressBar
+from studio.cli.outputs import Target
+from studio.cli.progress import ProgressBar
 from studio.core.errors import DeviceError, StorageError
 from studio.generation.engine import Engine
 from studio.generation.request import Chunk, GenerationRequest
@@ -230,10 +231,10 @@ def test_a_file_that_cannot_be_written_does_not_cost_the_take(
     data_dir: Path,
     tmp_path: Path,
 ) -> None:
-    def full(take: object, arguments: Any) -> None:
-        raise StorageError(f"{arguments.output} was not written, the disk is full.")
+    def full(target: Target, take: object, facts: object) -> None:
+        raise StorageError(f"{target.file} was not written, the disk is full.")
 
-    monkeypatch.setattr("studio.cli.generate._write", full)
+    monkeypatch.setattr(Target, "write", full)
     output = tmp_path / "x.wav"
     assert studio("generate", "--prompt", "dub", "--output", output) == 1
     expected = f"studio: {output} was not written, the disk is full. The library has it as 1.\n"
@@ -262,30 +263,49 @@ def test_a_library_that_is_full_does_not_cost_the_file(
     assert probe(output).frames == 16000
 
 
-def test_ctrl_c_ends_with_130_and_keeps_the_finished_takes(
+@pytest.mark.parametrize("moment", ["before", "in a step", "storing"])
+def test_ctrl_c_ends_with_130_and_keeps_every_finished_take(
     studio: Any,
     tones: list[GenerationRequest],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     data_dir: Path,
     tmp_path: Path,
+    moment: str,
 ) -> None:
-    make = Engine.generate
+    """Two takes are made at once, and Ctrl+C is pressed in the second batch."""
+    make, show, keep = Engine.generate_many, ProgressBar.show, Library.add_take
 
-    def interrupted(engine: Engine, request: GenerationRequest, *rest: Any) -> Any:
-        if request.seed == 8:
-            raise KeyboardInterrupt
-        return make(engine, request, *rest)
+    def press(when: str, count: int) -> None:
+        if when == moment and count == 3:
+            signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Engine, "generate", interrupted)
+    def shown(bar: ProgressBar, place: int, chunk: Chunk) -> None:
+        press("in a step", place + 1)
+        show(bar, place, chunk)
+
+    def stored(library: Library, sample: Any) -> Any:
+        press("storing", sample.seed - 6)
+        return keep(library, sample)
+
+    def made(engine: Engine, requests: Any, **rest: Any) -> Any:
+        if moment == "before":
+            signal.raise_signal(signal.SIGINT)
+        return make(engine, requests, **rest)
+
+    monkeypatch.setattr(Engine, "generate_many", made)
+    monkeypatch.setattr(ProgressBar, "show", shown)
+    monkeypatch.setattr(Library, "add_take", stored)
     folder = tmp_path / "out"
-    arguments = ("--prompt", "dub", "--seed", 7, "--count", 3, "--output-dir", folder)
+    arguments = ("--prompt", "dub", "--seed", 7, "--count", 6, "--batch", 2, "--output-dir", folder)
     assert studio("generate", *arguments) == 130
     assert capsys.readouterr().err == "studio: Interrupted; what was finished is kept.\n"
-    assert files(folder) == ["take_0001.wav"]
+    expected = {"before": 0, "in a step": 2, "storing": 4}[moment]
+    assert files(folder) == [f"take_{number:04d}.wav" for number in range(1, expected + 1)]
     with Library.open(data_dir) as library:
-        assert library.count() == 1
+        assert library.count() == expected
         assert library.check().ok
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_play_without_a_sound_card_keeps_the_take_and_says_so(
@@ -303,21 +323,3 @@ def test_play_without_a_sound_card_keeps_the_take_and_says_so(
     assert studio("generate", "--prompt", "dub", "--output", output, "--play") == 1
     assert capsys.readouterr().err == "studio: No sound card was found.\n"
     assert output.exists()
-
-
-def test_the_progress_bar_is_drawn_on_a_terminal_only(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    half = Chunk(
-        start_frame=0, samples=np.zeros((1, 1), np.float32), done_steps=50, total_steps=100
-    )
-    with ProgressBar("seed 7") as bar:
-        bar.show(half)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with ProgressBar("seed 7") as bar:
-        bar.show(half)
-    drawn = capsys.readouterr()
-    assert " 50%" in drawn.err
-    assert drawn.err.endswith("\r\x1b[K")
-    assert drawn.out == ""

@@ -34,7 +34,16 @@ def test_files_are_numbered_and_never_overwritten(
     assert names == ["beat_0001.wav", "beat_0002.wav", "beat_0003.wav"]
 
 
-@pytest.mark.parametrize("arguments", [[], ["--prompt", "x", "--bpm", "120"], ["generate"]])
+def test_the_other_flags_of_generate_are_there_too(
+    tones: list[GenerationRequest], tmp_path: Path
+) -> None:
+    flags = ["--prompt", "lo-fi", "--bpm", "90", "--negative", "drums", "--count", "2"]
+    assert main([*flags, "--no-library", "--output-dir", str(tmp_path), "--codes"]) == 0
+    assert [(asked.tempo_bpm, asked.negative) for asked in tones] == [(90.0, "drums")] * 2
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["--prompt", "x", "--colour", "red"], ["generate"]])
 def test_other_flags_are_wrong_usage(
     tones: list[GenerationRequest], arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
