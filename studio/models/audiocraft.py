@@ -174,4 +174,4 @@ class _PlainLoader(yaml.SafeLoader):
 
 def _cause(error: yaml.YAMLError) -> str:
     problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else None
-    return problem or str(error)
+    return " ".join((problem or str(error)).split())

@@ -98,7 +98,9 @@ def codec_layout(settings: Settings, shapes: Mapping[str, Shape]) -> CodecLayout
     books = sorted(int(match[1]) for name in shapes if (match := _CODEBOOK.fullmatch(name)))
     if not books or books != list(range(len(books))):
         raise ModelError("the tensors quantizer.vq.layers.*._codebook.embed are not complete")
-    bins = shapes["quantizer.layers.0.codebook.embed"][0]
+    bins = (shapes["quantizer.layers.0.codebook.embed"] or (0,))[0]
+    if bins < 2:
+        raise ModelError(f"a codebook of {bins} codes says nothing")
     rate = _number(settings, "encodec.sample_rate", None, high=1_000_000)
     ratios = settings.get("seanet.ratios")
     if (
@@ -152,7 +154,7 @@ def _number(settings: Settings, path: str, default: int | None, *, high: int = 6
 
 def _bandwidth(codebooks: int, bins: int, rate: int, ratios: list[int]) -> float:
     """The kilobits a second from which Hugging Face's EnCodec computes so many codebooks."""
-    each = math.ceil(rate / math.prod(ratios)) * math.log2(bins)
+    each = math.ceil(rate / math.prod(ratios)) * math.ceil(math.log2(bins))
     bandwidth = codebooks * each / 1000
     while 1000 * bandwidth // each < codebooks:
         bandwidth = math.nextafter(bandwidth, math.inf)

@@ -33,7 +33,7 @@ def tiny_model(
     heads: int = 4,
     layers: int = 2,
     ffn: int | None = None,
-    seed: int = 0,
+    codec: Mapping[str, Any] | None = None,
 ) -> Any:
     """A random transformers model; an unconditional one is a decoder with parts to ignore."""
     from transformers import (
@@ -47,7 +47,7 @@ def tiny_model(
         T5Config,
     )
 
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     melody = kind == "melody"
     decoder = (MusicgenMelodyDecoderConfig if melody else MusicgenDecoderConfig)(
         vocab_size=VOCABULARY,
@@ -63,25 +63,26 @@ def tiny_model(
     text = T5Config(
         vocab_size=16, d_model=TEXT_WIDTH, d_kv=8, d_ff=24, num_layers=2, num_heads=3
     ).to_dict()
-    codec = EncodecConfig(
-        sampling_rate=32_000,
-        upsampling_ratios=[8, 5, 4, 4],
-        num_filters=2,
-        hidden_size=12,
-        codebook_size=VOCABULARY,
-        codebook_dim=12,
-        target_bandwidths=[4 * 50 * 4 / 1000],
-        audio_channels=1,
-        norm_type="weight_norm",
-        use_causal_conv=False,
-        use_conv_shortcut=False,
-    ).to_dict()
+    sizes: dict[str, Any] = {
+        "sampling_rate": 32_000,
+        "upsampling_ratios": [8, 5, 4, 4],
+        "num_filters": 2,
+        "hidden_size": 12,
+        "codebook_size": VOCABULARY,
+        "codebook_dim": 12,
+        "target_bandwidths": [4 * 50 * 4 / 1000],
+        "audio_channels": 1,
+        "norm_type": "weight_norm",
+        "use_causal_conv": False,
+        "use_conv_shortcut": False,
+    }
+    audio = EncodecConfig(**sizes | dict(codec or {})).to_dict()
     build, config = (
         (MusicgenMelodyForConditionalGeneration, MusicgenMelodyConfig)
         if melody
         else (MusicgenForConditionalGeneration, MusicgenConfig)
     )
-    model = build(config(text_encoder=text, audio_encoder=codec, decoder=decoder.to_dict())).eval()
+    model = build(config(text_encoder=text, audio_encoder=audio, decoder=decoder.to_dict())).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.startswith("decoder") and parameter.ndim > 1:
@@ -133,12 +134,17 @@ def language_state(model: Any, kind: Kind) -> dict[str, Tensor]:
 
 def codec_state(model: Any) -> dict[str, Tensor]:
     """The codec's weights under audiocraft's names."""
+    upsampling = {
+        f"{name}."
+        for name, module in model.audio_encoder.named_modules()
+        if isinstance(module, torch.nn.ConvTranspose1d)
+    }
     state: dict[str, Tensor] = {}
     for name, value in model.audio_encoder.state_dict().items():
+        wrapped = ".convtr.convtr." if name.startswith(tuple(upsampling)) else ".conv.conv."
         name = name.replace("parametrizations.weight.original0", "weight_g")
         name = name.replace("parametrizations.weight.original1", "weight_v")
-        upsampling = re.match(r"decoder\.layers\.(3|6|9|12)\.conv\.", name)
-        name = name.replace(".conv.", ".convtr.convtr." if upsampling else ".conv.conv.")
+        name = name.replace(".conv.", wrapped)
         name = re.sub(r"^(en|de)coder\.layers\.", r"\1coder.model.", name)
         name = name.replace("quantizer.layers.", "quantizer.vq.layers.")
         state[name.replace(".codebook.", "._codebook.")] = value.clone()
@@ -288,7 +294,7 @@ def codec_settings(model: Any) -> dict[str, Any]:
             "last_kernel_size": codec.last_kernel_size,
             "dilation_base": codec.dilation_growth_rate,
             "pad_mode": "constant",
-            "true_skip": True,
+            "true_skip": not codec.use_conv_shortcut,
             "compress": codec.compress,
             "lstm": codec.num_lstm_layers,
             "disable_norm_outer_blocks": 0,
