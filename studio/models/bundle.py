@@ -27,10 +27,13 @@ TOKENIZER = "tokenizer.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 
+TEXT = "musicgen"
+MELODY = "musicgen_melody"
+
 MAX_JSON_BYTES = 32 * 2**20
 MAX_TENSORS = 100_000
 _Result = TypeVar("_Result")
-SUPPORTED = "supported are mono MusicGen models with text (model_type musicgen)"
+SUPPORTED = "supported are musicgen and musicgen_melody"
 
 
 def sha256_of(file: Path) -> str:
@@ -57,8 +60,8 @@ class Bundle:
 
     Attributes:
         folder: The folder.
-        config: Its `config.json`; the sections `text_encoder`, `decoder` and `audio_encoder`
-            are objects.
+        config: Its `config.json`; the sections `decoder` and `audio_encoder` are objects, and
+            `text_encoder` where the model has text.
         generation: Its `generation_config.json`, empty without one.
         prompting: Its `prompting.json`, None without one.
         entries: Every tensor by name.
@@ -80,6 +83,16 @@ class Bundle:
         if folder.parent.name == "snapshots" and repository.startswith("models--"):
             return repository.removeprefix("models--").replace("--", "/")
         return folder.name
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the model reads prompts."""
+        return self.config.get("text_encoder") is not None
+
+    @property
+    def has_melody(self) -> bool:
+        """Whether the model hears a melody."""
+        return bool(self.config["model_type"] == MELODY)
 
     @property
     def tokenizer_file(self) -> Path | None:
@@ -194,23 +207,24 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 def _check_kind(file: Path, config: Mapping[str, Any]) -> None:
     kind = config.get("model_type")
-    if kind == "musicgen_melody":
-        raise file_fault(file, f"melody models are not supported yet; {SUPPORTED}")
-    if kind != "musicgen":
+    if kind not in (TEXT, MELODY):
         raise file_fault(file, f"model_type {kind!r:.60} is unknown; {SUPPORTED}")
-    for section, wanted in (
-        ("text_encoder", "t5"),
-        ("audio_encoder", "encodec"),
-        ("decoder", "musicgen_decoder"),
-    ):
+    sections = {"audio_encoder": "encodec", "decoder": f"{kind}_decoder"}
+    if kind == MELODY or config.get("text_encoder") is not None:
+        sections["text_encoder"] = "t5"
+    for section, wanted in sections.items():
         values = config.get(section)
         if not isinstance(values, dict):
             raise file_fault(file, f"the section {section} is missing")
         found = values.get("model_type", wanted)
         if found != wanted:
             raise file_fault(file, f"the {section} is a {found!r:.60}, only {wanted} is supported")
-    if config["decoder"].get("audio_channels", 1) != 1:
-        raise file_fault(file, f"stereo models are not supported yet; {SUPPORTED}")
+    if (
+        kind == TEXT
+        and "text_encoder" in sections
+        and not config["decoder"].get("cross_attention", True)
+    ):
+        raise file_fault(file, "it has a text_encoder, but a decoder without cross_attention")
 
 
 def _read_entries(folder: Path) -> dict[str, TensorEntry]:

@@ -94,12 +94,17 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
     "melody": (
         _config(lambda c: c.update(model_type="musicgen_melody")),
         "config.json",
-        "melody models are not supported yet; supported are mono",
+        "the decoder is a 'musicgen_decoder', only musicgen_melody_decoder is supported",
     ),
-    "stereo": (
-        _config(lambda c: c["decoder"].update(audio_channels=2)),
+    "three channels": (
+        _config(lambda c: c["decoder"].update(audio_channels=3)),
         "config.json",
-        "stereo models are not supported yet",
+        "audio_channels must be a whole number from 1 to 2",
+    ),
+    "odd stereo": (
+        _config(lambda c: c["decoder"].update(audio_channels=2, num_codebooks=3)),
+        "config.json",
+        "num_codebooks 3 must be a multiple of audio_channels 2",
     ),
     "no decoder": (_config(lambda c: c.pop("decoder")), "config.json", "decoder is missing"),
     "not t5": (

@@ -50,6 +50,7 @@ def test_greedy_takes_equal_those_of_transformers(
         frames=FRAMES,
         seeds=[0] * len(texts),
         sampling=Sampling(top_k=1, guidance=guidance),
+        closed=True,
     )
     actual = np.stack(list(steps), axis=-1)
     assert len(np.unique(codes)) > 10

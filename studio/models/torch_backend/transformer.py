@@ -1,11 +1,13 @@
 """The MusicGen language model: delayed codec tokens in, logits of the next ones out.
 
 Owns the decoder network, its union with the text encoder, and their names in a Hugging Face
-checkpoint. It does not sample and does not know the delay pattern (Copet et al. 2023, "Simple
-and Controllable Music Generation").
+checkpoint. It does not sample (Copet et al. 2023, "Simple and Controllable Music Generation").
+
+A condition reaches the decoder in one of two ways: models with text alone attend to it from
+every layer; melody models have no such layers and read it before the tokens, as a prefix.
 
 Letters in shapes: B sequences, S steps, K codebooks, V codes in a codebook, D model width,
-H heads, E width of one head, L text tokens.
+H heads, E width of one head, L text tokens, P places of the prefix.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from torch.nn import functional
 
 from studio.core.errors import ModelError
 from studio.models.config_fields import read_integer, require_value
+from studio.models.patterns import codebook_delays
 from studio.models.torch_backend.text import TextConfig, TextEncoder
 from studio.models.torch_backend.weights import fill, new_embedding, parts, read_section
 
@@ -37,6 +40,8 @@ class DecoderConfig:
         heads: H.
         ffn_dim: Inner width of the feed-forward layers.
         max_positions: Longest sequence the model was made for, in steps.
+        channels: Of its audio, which share the codebooks out in turn.
+        cross_attention: Whether its layers attend to a text.
     """
 
     codebooks: int
@@ -46,16 +51,27 @@ class DecoderConfig:
     heads: int
     ffn_dim: int
     max_positions: int = 2048
+    channels: int = 1
+    cross_attention: bool = True
+
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """By how many steps each codebook trails the first."""
+        return codebook_delays(self.codebooks, self.channels)
 
     @classmethod
-    def from_hf(cls, section: Mapping[str, Any]) -> Self:
+    def from_hf(cls, section: Mapping[str, Any], *, cross_attention: bool = True) -> Self:
         """Read the `decoder` section of a Hugging Face `config.json`.
+
+        Args:
+            section: The section.
+            cross_attention: Whether the layers attend to a text, which the section leaves open.
 
         Raises:
             ModelError: A size makes no sense, or the variant is not supported.
         """
-        require_value(section, "model_type", "musicgen_decoder")
         require_value(section, "activation_function", "gelu")
+        require_value(section, "cross_attention_hidden_size", None)
         config = cls(
             codebooks=read_integer(section, "num_codebooks", 4, high=64),
             vocabulary=read_integer(section, "vocab_size", 2048, low=2, high=65_536),
@@ -64,7 +80,14 @@ class DecoderConfig:
             heads=read_integer(section, "num_attention_heads", 16, high=256),
             ffn_dim=read_integer(section, "ffn_dim", 4096, high=131_072),
             max_positions=read_integer(section, "max_position_embeddings", 2048, low=8),
+            channels=read_integer(section, "audio_channels", 1, high=2),
+            cross_attention=cross_attention,
         )
+        if config.codebooks % config.channels:
+            raise ModelError(
+                f"num_codebooks {config.codebooks} must be a multiple of audio_channels"
+                f" {config.channels}"
+            )
         if config.dim % config.heads or config.dim % 2:
             raise ModelError(
                 f"hidden_size {config.dim} must be even and a multiple of"
@@ -127,14 +150,23 @@ class CrossAttention(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Self-attention, cross-attention, feed-forward; each behind a norm, added to its input."""
+    """Self-attention, cross-attention, feed-forward; each behind a norm, added to its input.
+
+    Attributes:
+        cross_norm: Only where the configuration has cross-attention.
+        cross_attention: Only there.
+    """
+
+    cross_norm: nn.LayerNorm
+    cross_attention: CrossAttention
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.self_norm = nn.LayerNorm(config.dim)
         self.self_attention = SelfAttention(config)
-        self.cross_norm = nn.LayerNorm(config.dim)
-        self.cross_attention = CrossAttention(config)
+        if config.cross_attention:
+            self.cross_norm = nn.LayerNorm(config.dim)
+            self.cross_attention = CrossAttention(config)
         self.ffn_norm = nn.LayerNorm(config.dim)
         self.ffn_in = nn.Linear(config.dim, config.ffn_dim, bias=False)
         self.ffn_out = nn.Linear(config.ffn_dim, config.dim, bias=False)
@@ -177,6 +209,7 @@ class MusicDecoder(nn.Module):
         tokens: Tensor,
         conditioning: Tensor | None = None,
         conditioning_mask: Tensor | None = None,
+        prefix: Tensor | None = None,
     ) -> Tensor:
         """Logits for whole sequences.
 
@@ -185,11 +218,15 @@ class MusicDecoder(nn.Module):
             conditioning: Projected text, float [B, L, D]; None is the null condition.
             conditioning_mask: bool [B, L], False at padding. A row that is all False is under
                 the null condition, as if its `conditioning` were None.
+            prefix: What stands before the tokens, float [B, P, D].
 
         Returns:
             float [B, S, K, V]; the logits at step s are those of the tokens at step s + 1.
         """
-        x = self.embed(tokens) + sinusoids(tokens.shape[2], self.config.dim, tokens.device)
+        x = self.embed(tokens)
+        if prefix is not None:
+            x = torch.cat([prefix, x], dim=1)
+        x = x + sinusoids(x.shape[1], self.config.dim, tokens.device)
         mask = None
         if conditioning is not None and conditioning_mask is not None:
             conditioning = conditioning * conditioning_mask[..., None]
@@ -197,7 +234,7 @@ class MusicDecoder(nn.Module):
             mask = (conditioning_mask | looks_nowhere)[:, None, None, :]
         for block in self.blocks:
             x = block(x, conditioning, mask)
-        return self.predict(x)
+        return self.predict(x[:, -tokens.shape[2] :])
 
     def embed(self, tokens: Tensor) -> Tensor:
         """The sum of the K embeddings of `tokens` [B, K, S], float [B, S, D], no positions."""
@@ -242,41 +279,47 @@ class MusicDecoder(nn.Module):
         for index, block in enumerate(self.blocks):
             assert isinstance(block, DecoderBlock)
             layer = f"decoder.model.decoder.layers.{index}"
-            looking_back, looking_up = f"{layer}.self_attn", f"{layer}.encoder_attn"
+            looking_back = f"{layer}.self_attn"
             named |= {
                 tuple(
                     f"{looking_back}.{part}_proj.weight" for part in "qkv"
                 ): block.self_attention.qkv.weight,
                 (f"{looking_back}.out_proj.weight",): block.self_attention.out.weight,
-                (f"{looking_up}.q_proj.weight",): block.cross_attention.query.weight,
-                tuple(
-                    f"{looking_up}.{part}_proj.weight" for part in "kv"
-                ): block.cross_attention.key_value.weight,
-                (f"{looking_up}.out_proj.weight",): block.cross_attention.out.weight,
                 (f"{layer}.fc1.weight",): block.ffn_in.weight,
                 (f"{layer}.fc2.weight",): block.ffn_out.weight,
                 **_norm_names(f"{layer}.self_attn_layer_norm", block.self_norm),
-                **_norm_names(f"{layer}.encoder_attn_layer_norm", block.cross_norm),
                 **_norm_names(f"{layer}.final_layer_norm", block.ffn_norm),
             }
+            if self.config.cross_attention:
+                named |= _cross_attention_names(f"{layer}.encoder_attn", block)
         return named
 
 
 class MusicLanguageModel(nn.Module):
-    """The text encoder, the projection to the decoder's width, and the decoder.
+    """The text encoder, the projections to the decoder's width, and the decoder.
 
     Attributes:
         projection: None where both networks are equally wide, as in the checkpoints.
+        chroma_projection: None where there is no melody, or where it needs none.
     """
 
-    def __init__(self, text: TextConfig, decoder: DecoderConfig) -> None:
+    def __init__(self, text: TextConfig, decoder: DecoderConfig, *, chroma_bins: int = 0) -> None:
+        """Make an untrained model.
+
+        Args:
+            text: Sizes of the text encoder.
+            decoder: Sizes of the decoder.
+            chroma_bins: Width of a melody's frames; 0 is a model that hears none.
+        """
         super().__init__()
         self.text_encoder = TextEncoder(text)
         self.projection = nn.Linear(text.dim, decoder.dim) if text.dim != decoder.dim else None
         self.decoder = MusicDecoder(decoder)
+        projects = chroma_bins not in (0, decoder.dim)
+        self.chroma_projection = nn.Linear(chroma_bins, decoder.dim) if projects else None
 
     def conditioning(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """What the decoder attends to.
+        """What the decoder reads of a text.
 
         Args:
             ids: Text tokens, int64 [B, L].
@@ -291,31 +334,45 @@ class MusicLanguageModel(nn.Module):
         shown: Tensor = encoded * mask[..., None]
         return shown
 
+    def melody(self, chroma: Tensor) -> Tensor:
+        """What the decoder reads of a melody `chroma` [B, P, bins]: [B, P, D]."""
+        if self.chroma_projection is None:
+            return chroma
+        projected: Tensor = self.chroma_projection(chroma)
+        return projected
+
     def forward(self, tokens: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Logits [B, S, K, V] of the delayed grid `tokens` [B, K, S] under the texts `ids`."""
         logits: Tensor = self.decoder(tokens, self.conditioning(ids, mask), mask)
         return logits
 
     def load_hf(self, tensors: Mapping[str, Tensor]) -> None:
-        """Copy the weights of the three parts by their full Hugging Face names.
+        """Copy the weights of all parts by their full Hugging Face names.
 
         Raises:
             ModelError: A tensor is missing, of the wrong shape, or not finite.
         """
         self.text_encoder.load_hf(read_section(tensors, "text_encoder."))
-        if self.projection is not None:
-            fill(self.projection.weight, tensors, "enc_to_dec_proj.weight")
-            assert self.projection.bias is not None
-            fill(self.projection.bias, tensors, "enc_to_dec_proj.bias")
+        for group, parameter in self._projection_names().items():
+            fill(parameter, tensors, *group)
         self.decoder.load_hf(tensors)
 
     def to_hf(self) -> dict[str, Tensor]:
         """Copies of all weights by their full Hugging Face names."""
         named = {f"text_encoder.{k}": v for k, v in self.text_encoder.to_hf().items()}
-        if self.projection is not None:
-            named |= parts(self.projection.weight, "enc_to_dec_proj.weight")
-            named |= parts(self.projection.bias, "enc_to_dec_proj.bias")
+        for group, parameter in self._projection_names().items():
+            named |= parts(parameter, *group)
         return named | self.decoder.to_hf()
+
+    def _projection_names(self) -> dict[tuple[str, ...], Tensor]:
+        named: dict[tuple[str, ...], Tensor] = {}
+        for name, layer in (
+            ("enc_to_dec_proj", self.projection),
+            ("audio_enc_to_dec_proj", self.chroma_projection),
+        ):
+            if layer is not None:
+                named |= {(f"{name}.weight",): layer.weight, (f"{name}.bias",): layer.bias}
+        return named
 
 
 def sinusoids(length: int, dim: int, device: torch.device | None = None) -> Tensor:
@@ -324,6 +381,16 @@ def sinusoids(length: int, dim: int, device: torch.device | None = None) -> Tens
     rates = torch.exp(torch.arange(half, device=device).float() * (-math.log(1e4) / (half - 1)))
     phases = torch.arange(length, device=device).float()[:, None] * rates[None]
     return torch.cat([phases.cos(), phases.sin()], dim=1)
+
+
+def _cross_attention_names(name: str, block: DecoderBlock) -> dict[tuple[str, ...], Tensor]:
+    attention = block.cross_attention
+    return {
+        (f"{name}.q_proj.weight",): attention.query.weight,
+        tuple(f"{name}.{part}_proj.weight" for part in "kv"): attention.key_value.weight,
+        (f"{name}.out_proj.weight",): attention.out.weight,
+        **_norm_names(f"{name}_layer_norm", block.cross_norm),
+    }
 
 
 def _norm_names(name: str, norm: nn.LayerNorm) -> dict[tuple[str, ...], Tensor]:

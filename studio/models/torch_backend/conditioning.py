@@ -1,0 +1,172 @@
+"""From what takes are made under to the streams of the decoder.
+
+Owns the reading of prompts and melodies and the choice of as few streams as do. Every text and
+every melody is read by itself, so that a take does not depend on those beside it.
+
+Letters in shapes: L text tokens, P places of the prefix, D model width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from studio.core.errors import InputError, ModelError
+from studio.models.backend import Condition
+from studio.models.config_fields import read_integer, require_value
+from studio.models.tokenizer import TextTokenizer
+from studio.models.torch_backend.streams import Stream
+from studio.models.torch_backend.transformer import MusicLanguageModel
+
+PITCH_CLASSES = 12
+LONGEST_TEXT_TOKENS = 4_096
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyConfig:
+    """How a melody model hears its melody.
+
+    Attributes:
+        frames: Chroma frames in its prefix.
+    """
+
+    frames: int
+
+    @classmethod
+    def from_hf(cls, config: Mapping[str, Any]) -> Self:
+        """Read the `config.json` of a melody model.
+
+        Raises:
+            ModelError: The variant is not supported, or a size makes no sense.
+        """
+        require_value(config, "num_chroma", PITCH_CLASSES)
+        return cls(frames=read_integer(config, "chroma_length", 235, high=10_000))
+
+
+class Conditioner:
+    """Reads the conditions of one model."""
+
+    def __init__(
+        self,
+        name: str,
+        language: MusicLanguageModel | None,
+        *,
+        tokenizer: TextTokenizer | None = None,
+        melody: MelodyConfig | None = None,
+    ) -> None:
+        """Read for one model.
+
+        Args:
+            name: What the model is called in errors.
+            language: Its text encoder and projections; None where it has no conditions.
+            tokenizer: None where the bundle has none.
+            melody: None where it hears no melody.
+        """
+        self._name = name
+        self._language = language
+        self._tokenizer = tokenizer
+        self._melody = melody
+
+    @torch.inference_mode()
+    def streams(
+        self, conditions: Sequence[Condition], *, guidance: float
+    ) -> list[tuple[Stream, ...]]:
+        """The streams of each take: the one that decides, and the one it is led away from.
+
+        The second is left out where guidance changes nothing: at 1, or where both are alike.
+
+        Raises:
+            ModelError: A condition is of a kind that the model does not know, or there is text,
+                but the bundle has no tokenizer.
+            InputError: A melody is no row of pitch classes, or a text is too long.
+        """
+        for condition in conditions:
+            self._check(condition)
+        texts: dict[str, Tensor | None] = {}
+        for condition in conditions:
+            for text in (condition.text, condition.negative):
+                if text not in texts:
+                    texts[text] = self._read_text(text) if text else None
+        plans = []
+        for condition in conditions:
+            wanted, avoided = texts[condition.text], texts[condition.negative]
+            melody = condition.melody
+            if guidance == 1.0 or (wanted is avoided and melody is None):
+                plans.append(self._pair((wanted, melody)))
+            else:
+                plans.append(self._pair((wanted, melody), (avoided, None)))
+        return plans
+
+    def _pair(self, *slots: tuple[Tensor | None, NDArray[np.int8] | None]) -> tuple[Stream, ...]:
+        """One stream a slot of text and melody.
+
+        In a prefix both texts take as many places as the longer one, the rest zeros: so the
+        tokens stand at the same positions in both streams, as they do in the reference.
+        """
+        if self._melody is None:
+            return tuple(Stream(text=text) for text, _ in slots)
+        places = max(1, *(0 if text is None else len(text) for text, _ in slots))
+        return tuple(
+            Stream(prefix=self._prefix(text, melody, places, self._melody.frames))
+            for text, melody in slots
+        )
+
+    def _prefix(
+        self, text: Tensor | None, melody: NDArray[np.int8] | None, places: int, frames: int
+    ) -> Tensor:
+        """Melody, then text: float [P, D]. The null melody is the first pitch class all along."""
+        assert self._language is not None
+        classes = np.zeros(1, dtype=np.int8) if melody is None else melody
+        tiled = torch.from_numpy(np.resize(classes, frames).astype(np.int64))
+        chroma = functional.one_hot(tiled, PITCH_CLASSES).float()
+        heard = self._language.melody(chroma)
+        said = heard.new_zeros(places, heard.shape[1])
+        if text is not None:
+            said[: len(text)] = text
+        return torch.cat([heard, said])
+
+    def _read_text(self, text: str) -> Tensor | None:
+        """Float [L, D]; None where the tokenizer finds nothing in it."""
+        assert self._language is not None
+        if self._tokenizer is None:
+            raise ModelError(
+                f"The model {self._name} has no tokenizer.json and cannot read a prompt;"
+                " add the file or leave the prompt empty."
+            )
+        ids, mask = self._tokenizer.encode([text])
+        if ids.shape[1] > LONGEST_TEXT_TOKENS:
+            raise InputError(
+                f"The prompt has {ids.shape[1]} tokens, more than {LONGEST_TEXT_TOKENS};"
+                " shorten it."
+            )
+        if not ids.shape[1]:
+            return None
+        return self._language.conditioning(torch.from_numpy(ids), torch.from_numpy(mask))[0]
+
+    def _check(self, condition: Condition) -> None:
+        if self._language is None and (condition.text or condition.negative):
+            raise ModelError(
+                f"The model {self._name} does not read text; leave the prompt and the negative"
+                " prompt empty or choose another model."
+            )
+        melody = condition.melody
+        if melody is None:
+            return
+        if self._melody is None:
+            raise ModelError(
+                f"The model {self._name} does not follow a melody; leave the melody out or choose"
+                " a melody model."
+            )
+        if melody.ndim != 1 or not melody.size or melody.dtype.kind not in "iu":
+            raise InputError(
+                f"A melody must be a row of pitch classes, not {melody.dtype} {list(melody.shape)}."
+            )
+        if melody.min() < 0 or melody.max() >= PITCH_CLASSES:
+            raise InputError(f"A pitch class is outside 0 to {PITCH_CLASSES - 1}.")
