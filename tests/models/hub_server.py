@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SMALL_BYTES = 100_000
+PIECE_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class HubServer:
         damaged: Names of files whose bytes arrive changed.
         redirects: Serve large files at another address, as the Hub does.
         ignores_ranges: Send a file from its beginning whatever is asked for.
+        seconds_per_piece: Wait so long after every 64 KB.
     """
 
     url: str = ""
@@ -50,6 +53,7 @@ class HubServer:
     damaged: set[str] = field(default_factory=set)
     redirects: bool = True
     ignores_ranges: bool = False
+    seconds_per_piece: float = 0.0
 
     def publish(
         self, name: str, folder: Path | dict[str, bytes], *, licence: Any = None, version: int = 1
@@ -172,6 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        content = content[:dropped]
         with contextlib.suppress(ConnectionError):
-            self.wfile.write(content[:dropped])
+            for start in range(0, len(content), PIECE_BYTES):
+                self.wfile.write(content[start : start + PIECE_BYTES])
+                time.sleep(self.served.seconds_per_piece)
         self.close_connection = True
