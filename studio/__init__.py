@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studio.audio.clip import AudioClip
+    from studio.generation.model_face import add_model, get_model, list_models
     from studio.generation.musicgen import MusicGen, generate_audio, save_audio
 
-__all__ = ["AudioClip", "MusicGen", "generate_audio", "save_audio"]
+__all__ = [
+    "AudioClip",
+    "MusicGen",
+    "add_model",
+    "generate_audio",
+    "get_model",
+    "list_models",
+    "save_audio",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +29,10 @@ def __getattr__(name: str) -> Any:
         from studio.audio.clip import AudioClip
 
         return AudioClip
+    if name in ("add_model", "get_model", "list_models"):
+        from studio.generation import model_face
+
+        return getattr(model_face, name)
     if name in __all__:
         from studio.generation import musicgen
 

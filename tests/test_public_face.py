@@ -31,8 +31,8 @@ def model(bundle: Path) -> MusicGen:
 def test_importing_the_package_loads_nothing(repository: Path) -> None:
     script = (
         "import sys, studio; loaded = {'torch', 'numpy', 'PySide6'} & set(sys.modules);"
-        "assert sorted(studio.__all__) == ['AudioClip', 'MusicGen', 'generate_audio',"
-        " 'save_audio'], studio.__all__; assert set(studio.__all__) <= set(dir(studio));"
+        "assert sorted(studio.__all__) == ['AudioClip', 'MusicGen', 'add_model',"
+        " 'generate_audio', 'get_model', 'list_models', 'save_audio'], studio.__all__; assert set(studio.__all__) <= set(dir(studio));"
         "sys.exit(', '.join(loaded) or 0)"
     )
     ended = subprocess.run(
