@@ -193,11 +193,12 @@ class _Run:
 
     def _store(self, take: Take) -> tuple[Written | None, SampleRecord | None]:
         """Write the files, then store the take; a fault of one does not cost the other."""
+        beside = take_facts(take.request, take.model_hash, take.clip.duration_seconds)
         if self._workstation is None:
-            return self._target.write(take, codes_facts(take)), None
+            return self._target.write(take, beside), None
         written, fault = None, None
         try:
-            written = self._target.write(take, codes_facts(take))
+            written = self._target.write(take, beside)
         except StudioError as error:
             fault = error
         try:
@@ -222,13 +223,15 @@ class _Run:
             print(path, flush=True)
 
 
-def codes_facts(take: Take) -> dict[str, str]:
-    """What is stored beside a take's codes, for `extend` and `regenerate`."""
+def take_facts(
+    request: GenerationRequest, model_hash: str, length_seconds: float
+) -> dict[str, str]:
+    """What is stored beside a take's codes, so that a take can go on from the file."""
     return {
-        "model": take.request.model,
-        "model_hash": take.model_hash,
-        "recipe": take.request.to_json(),
-        "seconds": repr(take.clip.duration_seconds),
+        "model": request.model,
+        "model_hash": model_hash,
+        "recipe": request.to_json(),
+        "seconds": repr(length_seconds),
     }
 
 
