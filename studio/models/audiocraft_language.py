@@ -167,8 +167,8 @@ def language_layout(settings: Settings, shapes: Mapping[str, Shape]) -> Language
     kind = _kind(settings)
     for path, (supported, absent) in _REQUIRED.items():
         settings.require(path, supported, absent=absent)
-    codebooks = _count(shapes, r"emb\.(\d+)\.weight")
-    layers = _count(shapes, r"transformer\.layers\.(\d+)\.norm1\.weight")
+    codebooks = _count(shapes, r"(?:emb|linears)\.(\d+)\.weight", "emb.0.weight")
+    layers = _count(shapes, r"transformer\.layers\.(\d+)\..+", f"{_LAYER}0.norm1.weight")
     rows, dim = _matrix(shapes, "emb.0.weight")
     ffn, _ = _matrix(shapes, f"{_LAYER}0.linear1.weight")
     text_width = 0 if kind == "unconditional" else _matrix(shapes, f"{_TEXT}weight")[1]
@@ -352,14 +352,12 @@ def _check_tensors(
     return tuple(name for name in left if _BIAS.fullmatch(name))
 
 
-def _count(shapes: Mapping[str, Shape], pattern: str) -> int:
-    """How many tensors there are numbered 0, 1, ... under `pattern`."""
+def _count(shapes: Mapping[str, Shape], pattern: str, first: str) -> int:
+    """How many parts there are whose names are numbered 0, 1, ... under `pattern`."""
     found = {int(match[1]) for name in shapes if (match := re.fullmatch(pattern, name))}
     count = next(number for number in range(len(found) + 1) if number not in found)
     if not count:
-        raise ModelError(
-            f"the tensor {pattern.replace(chr(92), '').replace('(d+)', '0')} is missing"
-        )
+        raise ModelError(f"the tensor {first} is missing")
     return count
 
 

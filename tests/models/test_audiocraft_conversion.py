@@ -129,8 +129,8 @@ def logits(model: Any, kind: Kind) -> Tensor:
     generator = torch.Generator().manual_seed(3)
     tokens = torch.randint(0, VOCABULARY + 1, (2 * codebooks, 9), generator=generator)
     if kind == "unconditional":
-        found: Tensor = decoder(input_ids=tokens).logits
-        return found
+        alone: Tensor = decoder(input_ids=tokens).logits
+        return alone
     inputs: dict[str, Tensor] = {
         "input_ids": torch.tensor([[3, 4, 5], [6, 3, 0]]),
         "attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]]),
@@ -139,8 +139,8 @@ def logits(model: Any, kind: Kind) -> Tensor:
     if kind == "melody":
         bins = torch.randint(0, 12, (2, 20), generator=generator)
         inputs["input_features"] = torch.nn.functional.one_hot(bins, 12).float()
-    found = model(**inputs).logits
-    return found
+    result: Tensor = model(**inputs).logits
+    return result
 
 
 def test_every_number_arrives_under_its_other_name(written: Written) -> None:

@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def write_bundle(target: Path, converted: Converted) -> None:
         part = target.parent / f".{secrets.token_hex(8)}.part"
         part.mkdir()
         try:
-            _write_files(part, converted)
+            with _naming(target, instead_of=part):
+                _write_files(part, converted)
             sync_folder(part)
             _rename(part, target)
         except BaseException:
@@ -109,6 +111,16 @@ def _write_files(folder: Path, converted: Converted) -> None:
     if converted.tokenizer is not None:
         write_atomically(folder / TOKENIZER, converted.tokenizer)
     write_atomically(folder / CONFIG, _json(converted.config))
+
+
+@contextmanager
+def _naming(target: Path, *, instead_of: Path) -> Iterator[None]:
+    """Speak of the folder that was asked for, not of the hidden one beside it."""
+    try:
+        yield
+    except StorageError as error:
+        message = error.user_message.replace(shown_path(instead_of), shown_path(target))
+        raise StorageError(message) from error
 
 
 def _rename(part: Path, target: Path) -> None:

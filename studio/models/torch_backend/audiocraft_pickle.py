@@ -84,7 +84,9 @@ def _load(file: Path) -> object:
     if archive:
         _check_archive(file)
     elif tarfile.is_tarfile(file):
-        raise file_fault(file, "it is in the oldest of torch's forms, which cannot be trusted")
+        raise file_fault(
+            file, "it is damaged, or in the oldest of torch's forms, which is not safe"
+        )
     content: object = torch.load(file, map_location="cpu", weights_only=True, mmap=archive)
     return content
 
