@@ -1,7 +1,7 @@
-"""The sampling settings, folded away until somebody wants them.
+"""The settings that are folded away until somebody wants them.
 
-Owns temperature, top-k, top-p and guidance with their plain explanations. A field left at
-"model's own" is not part of the request.
+Owns the fold, and temperature, top-k, top-p and guidance with their plain explanations. A field
+left at "model's own" is not part of the request. What a take follows is in `material_section`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from PySide6.QtWidgets import (
 
 from studio.generation.request import GenerationRequest
 from studio.ui import icons, theme
-from studio.ui.controls import dim_label
+from studio.ui.controls import dim_label, separator
+from studio.ui.material_section import MaterialSection
 
 _UNSET = -1.0
 
@@ -150,7 +151,10 @@ class _ResetLabel(QLabel):
 
 
 class AdvancedSection(QWidget):
-    """A heading that unfolds the sampling fields.
+    """A heading that unfolds the fields; folded, it still says what is set in `material`.
+
+    Attributes:
+        material: Negative prompt, melody, and the sound to go on from.
 
     Signals:
         unfolded(bool): They were shown or hidden.
@@ -163,14 +167,16 @@ class AdvancedSection(QWidget):
         self._toggle = QToolButton()
         self._toggle.setObjectName("advanced_toggle")
         self._toggle.setText("Advanced")
-        self._toggle.setToolTip("Show or hide how the model chooses")
+        self._toggle.setToolTip("Show or hide what a take follows and how the model chooses")
         self._toggle.setProperty("flat", True)
         self._toggle.setCheckable(True)
         self._toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._toggle.toggled.connect(self._unfold)
+        self.material = MaterialSection()
+        self.material.changed.connect(self._show_title)
         self._body = QWidget()
         self._spins: dict[str, OptionalNumber] = {}
-        grid = QGridLayout(self._body)
+        grid = QGridLayout()
         grid.setContentsMargins(0, 4, 0, 0)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(4)
@@ -186,6 +192,12 @@ class AdvancedSection(QWidget):
             grid.addWidget(spin, 2 * number, 1)
             grid.addWidget(explanation, 2 * number + 1, 0, 1, 2)
             self._spins[field.name] = spin
+        inside = QVBoxLayout(self._body)
+        inside.setContentsMargins(0, 4, 0, 0)
+        inside.setSpacing(8)
+        inside.addWidget(self.material)
+        inside.addWidget(separator())
+        inside.addLayout(grid)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -207,6 +219,13 @@ class AdvancedSection(QWidget):
         """Fill the fields from a stored recipe."""
         for name, spin in self._spins.items():
             spin.set_number(getattr(request, name))
+        self.material.show_request(request)
+        if self.material.summary():
+            self._toggle.setChecked(True)
+
+    def _show_title(self) -> None:
+        summary = self.material.summary()
+        self._toggle.setText(f"Advanced: {summary}" if summary else "Advanced")
 
     def _unfold(self, unfolded: bool) -> None:
         self._body.setVisible(unfolded)

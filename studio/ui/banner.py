@@ -18,28 +18,33 @@ from studio.ui.controls import restyle, tool_button
 class Banner(QFrame):
     """A message across the window, until it is closed.
 
+    Args:
+        name: Of the banner; the names of its parts begin with it.
+        parent: Qt's.
+
     Signals:
         changed(): It appeared, changed or went away.
     """
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str = "banner", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("banner")
+        self.setObjectName(name)
+        self.setProperty("banner", True)
         self._retry: Callable[[], None] | None = None
         self._icon = QLabel()
         self._icon.setPixmap(icons.pixmap("warning", theme.ERROR, 16, 2.0))
         self._text = QLabel()
-        self._text.setObjectName("banner_text")
+        self._text.setObjectName(f"{name}_text")
         self._text.setWordWrap(True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._retry_button = QPushButton("Try again")
-        self._retry_button.setObjectName("banner_retry")
+        self._retry_button.setObjectName(f"{name}_retry")
         self._retry_button.clicked.connect(self._try_again)
-        close = tool_button("close", "banner_close", "Close this message")
+        close = tool_button("close", f"{name}_close", "Close this message")
         close.setFixedSize(22, 22)
         close.clicked.connect(self.dismiss)
         layout = QHBoxLayout(self)

@@ -2,8 +2,8 @@
 
 Owns the hop: whatever futures, listeners and subscribers call on background threads is run on
 the main thread in the order it came. Owns also the window's own threads: one queries the library,
-one reads sounds, one talks to the player. It must not draw, and nothing else in this package may
-touch a thread.
+one reads sounds, one talks to the player, one looks after the models. It must not draw, and
+nothing else in this package may touch a thread.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from studio.library.records import Change
 
 _LOG = logging.getLogger(__name__)
 
-Lane = Literal["query", "sound", "player"]
+Lane = Literal["query", "sound", "player", "models"]
 
 
 class Bridge(QObject):

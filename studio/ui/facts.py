@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from studio.core.errors import StudioError
 from studio.generation.jobs import JobState
+from studio.generation.remaining import clock
 
 STATE_WORDS: dict[JobState, str] = {
     "queued": "Waiting",
@@ -78,14 +79,15 @@ def exact_date_text(created_at: str) -> str:
 
 
 def remaining_text(seconds: float | None) -> str:
-    """`about 4 s left`; empty when unknown."""
+    """`about 4 s left`, `about 2:05 left`; empty when unknown."""
     if seconds is None:
         return ""
-    if seconds < 1.5:
-        return "almost done"
-    if seconds < 90:
-        return f"about {round(seconds)} s left"
-    return f"about {round(seconds / 60)} min left"
+    return "almost done" if seconds < 1.5 else f"about {clock(seconds)} left"
+
+
+def size_text(megabytes: float) -> str:
+    """`25 MB`, `2.4 GB`, in units of a million and a thousand million bytes."""
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
 
 
 def count_text(count: int, noun: str = "sound") -> str:

@@ -15,11 +15,10 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
 
 from studio.library.records import ImportReport, SampleRecord
 from studio.ui.bridge import Bridge
+from studio.ui.drops import AUDIO_FILTER
 from studio.ui.export_dialog import ExportDialog, copy_to
 from studio.ui.facts import count_text
 from studio.workstation.workstation import Workstation
-
-_AUDIO_SUFFIXES = "*.wav *.flac *.aif *.aiff *.ogg *.mp3 *.opus *.caf *.w64 *.au"
 
 
 class FileActions(QObject):
@@ -48,7 +47,7 @@ class FileActions(QObject):
     def choose_imports(self) -> None:
         """Ask for audio files and import them."""
         names, _ = QFileDialog.getOpenFileNames(
-            self._window, "Import audio files", "", f"Audio ({_AUDIO_SUFFIXES});;All files (*)"
+            self._window, "Import audio files", "", AUDIO_FILTER
         )
         self.import_files([Path(name) for name in names])
 

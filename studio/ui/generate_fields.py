@@ -20,10 +20,12 @@ from studio.ui import icons, theme
 from studio.ui.advanced_section import AdvancedSection
 from studio.ui.controls import CheckBox, ComboBox, SeedField, dim_label, tool_button
 from studio.ui.keys import tooltip
+from studio.ui.length_box import LengthBox
+from studio.ui.model_box import ModelBox
 
 ANY_KEY = "Any"
-_BAR_CHOICES = ("1", "2", "4", "8", "16")
-_CHOOSE_FOLDER = "Choose a folder..."
+_NO_TEMPO = "Any"
+_FIRST_TEMPO_BPM = 120.0
 
 
 class PromptEdit(QPlainTextEdit):
@@ -45,17 +47,41 @@ class PromptEdit(QPlainTextEdit):
 
 
 class TempoSpin(QDoubleSpinBox):
-    """A tempo without superfluous zeros."""
+    """A tempo without superfluous zeros; 0 is none, for takes that are no loops."""
+
+    def __init__(self, tempo_bpm: float) -> None:
+        super().__init__()
+        self.setObjectName("tempo_spin")
+        self.setRange(0, 999)
+        self.setDecimals(2)
+        self.setSpecialValueText(_NO_TEMPO)
+        self.setToolTip("Quarter notes a minute; the loop keeps it exactly. Empty: any")
+        self.setAccessibleName("Tempo in BPM")
+        self.setValue(tempo_bpm)
+
+    def tempo_bpm(self) -> float | None:
+        """The tempo; None for any."""
+        if not self.lineEdit().text().strip():
+            self.setValue(0)
+        self.interpretText()
+        return self.value() or None
 
     def textFromValue(self, value: float) -> str:
         """174 rather than 174.00."""
         return f"{value:.2f}".rstrip("0").rstrip(".")
 
+    def stepBy(self, steps: int) -> None:  # noqa: N802 # Qt's name
+        """From none, begin with a usual tempo."""
+        if self.value():
+            super().stepBy(steps)
+        else:
+            self.setValue(_FIRST_TEMPO_BPM)
+
 
 class GenerateFields:
     """Everything that a request is made from, one widget each."""
 
-    def __init__(self, settings: Settings, models: list[str]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.prompt_edit = PromptEdit(settings.prompt)
         self.prompt_edit.setObjectName("prompt_edit")
         self.prompt_edit.setPlaceholderText("174 bpm jungle break, dark reese bass")
@@ -66,20 +92,8 @@ class GenerateFields:
         self.prompt_hint = dim_label("", "prompt_hint")
         self.prompt_hint.setWordWrap(True)
 
-        self.tempo_spin = TempoSpin()
-        self.tempo_spin.setObjectName("tempo_spin")
-        self.tempo_spin.setRange(1, 999)
-        self.tempo_spin.setDecimals(2)
-        self.tempo_spin.setToolTip("Quarter notes a minute; the loop keeps it exactly")
-        self.tempo_spin.setAccessibleName("Tempo in BPM")
-        self.tempo_spin.setValue(settings.tempo_bpm)
-        self.bars_combo = ComboBox()
-        self.bars_combo.setObjectName("bars_combo")
-        self.bars_combo.setEditable(True)
-        self.bars_combo.addItems(_BAR_CHOICES)
-        self.bars_combo.setCurrentText(str(settings.bars))
-        self.bars_combo.setToolTip("Length of the loop in bars of 4/4, 1 to 64")
-        self.bars_combo.setAccessibleName("Bars")
+        self.tempo_spin = TempoSpin(settings.tempo_bpm)
+        self.bars_combo = LengthBox(settings.bars)
         self.key_combo = ComboBox()
         self.key_combo.setObjectName("key_combo")
         self.key_combo.setEditable(True)
@@ -106,13 +120,7 @@ class GenerateFields:
         self.count_spin.setRange(1, 64)
         self.count_spin.setToolTip("How many takes to make, of seeds that follow each other")
         self.count_spin.setAccessibleName("Number of takes")
-        self.model_combo = ComboBox()
-        self.model_combo.setObjectName("model_combo")
-        self.model_combo.setAccessibleName("Model")
-        for name in models:
-            self.model_combo.addItem(name, name)
-        self.model_combo.addItem(_CHOOSE_FOLDER, None)
-        self.model_combo.setToolTip("The model that makes the sound")
+        self.model_combo = ModelBox(settings.model)
         self.advanced = AdvancedSection()
         self.play_new_check = CheckBox("Play takes while they are made")
         self.play_new_check.setObjectName("play_new_check")

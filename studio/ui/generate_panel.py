@@ -6,17 +6,20 @@ it. It must not generate: it hands a `GenerationRequest` to whoever listens.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import replace
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.core.settings import Settings
-from studio.editing.key import parse_key
 from studio.generation.request import MAX_TEMPO_BPM, MIN_TEMPO_BPM, GenerationRequest
-from studio.models.prompting import PromptTemplate, key_in, tempo_in
+from studio.models.prompting import tempo_in
+from studio.models.shelf import ModelEntry
 from studio.ui.controls import dim_label, heading, restyle
 from studio.ui.generate_fields import ANY_KEY, GenerateFields
+from studio.ui.model_words import ModelTraits
+from studio.ui.prompt_hints import prompt_hints
 
 _HINT_MILLISECONDS = 150
 _LABEL_WIDTH = 48
@@ -28,23 +31,23 @@ class GeneratePanel(QWidget):
     Signals:
         generate_requested(): The button or Enter in the prompt was pressed.
         model_changed(str): Another model was chosen.
+        models_wanted(): The list of all models should be shown.
     """
 
     generate_requested = Signal()
     model_changed = Signal(str)
+    models_wanted = Signal()
 
-    def __init__(
-        self, settings: Settings, models: list[str], parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("generate_panel")
         self.setProperty("panel", True)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._template: PromptTemplate | None = None
-        self.fields = GenerateFields(settings, models)
-        self._last_model = settings.model
+        self._traits = ModelTraits()
+        self._let_go = False
+        self._kept_bars = settings.bars
+        self.fields = GenerateFields(settings)
         self._tempo_in_prompt = tempo_in(settings.prompt)
-        self._offer_model(settings.model)
         self._lay_out()
         self._hint_timer = QTimer(self)
         self._hint_timer.setSingleShot(True)
@@ -58,7 +61,8 @@ class GeneratePanel(QWidget):
         self.fields.dice_button.clicked.connect(self._roll)
         self.fields.seed_spin.seed_typed.connect(lambda: self.fields.lock_button.setChecked(True))
         self.fields.lock_button.toggled.connect(self._show_lock)
-        self.fields.model_combo.activated.connect(self._model_chosen)
+        self.fields.model_combo.model_chosen.connect(self._model_chosen)
+        self.fields.model_combo.models_wanted.connect(self.models_wanted)
         self._show_lock(self.fields.lock_button.isChecked())
         self._show_hint()
 
@@ -71,48 +75,61 @@ class GeneratePanel(QWidget):
 
     def request(self) -> GenerationRequest:
         """What is asked for now. Nothing is corrected: impossible values are refused later."""
-        self.fields.tempo_spin.interpretText()
+        request = self._written_request()
+        return request if self._traits.hears_words else replace(request, prompt="")
+
+    def _written_request(self) -> GenerationRequest:
         self.fields.count_spin.interpretText()
         key_text = self.fields.key_combo.currentText().strip()
-        bars_text = self.fields.bars_combo.currentText().split(" ")[0]
-        sampling = self.fields.advanced.sampling()
         return GenerationRequest(
             prompt=self.fields.prompt_edit.toPlainText().strip(),
             model=self.model(),
             seed=self.fields.seed_spin.seed(),
-            tempo_bpm=self.fields.tempo_spin.value(),
-            bars=int(bars_text) if bars_text.isdigit() else 0,
+            tempo_bpm=self.fields.tempo_spin.tempo_bpm(),
             key=None if key_text in ("", ANY_KEY) else key_text,
-            **sampling,
+            **self.fields.bars_combo.length(),
+            **self.fields.advanced.sampling(),
+            **self.fields.advanced.material.material(),
         )
 
     def choices(self) -> dict[str, object]:
         """What the settings keep."""
-        request = self.request()
+        request = self._written_request()
         return {
             "prompt": request.prompt,
-            "tempo_bpm": request.tempo_bpm,
-            "bars": request.bars,
+            "tempo_bpm": request.tempo_bpm or 0.0,
+            "bars": request.bars or self._kept_bars,
             "key": request.key or "",
             "model": request.model,
             "audition_new_takes": self.fields.play_new_check.isChecked(),
         }
 
     def show_request(self, request: GenerationRequest) -> None:
-        """Fill every field from a stored recipe; its seed is locked."""
+        """Fill every field from a stored recipe, and empty the others; its seed is locked."""
         self.fields.prompt_edit.setPlainText(request.prompt)
-        if request.tempo_bpm is not None:
-            self.fields.tempo_spin.setValue(request.tempo_bpm)
-        if request.bars is not None:
-            self.fields.bars_combo.setCurrentText(str(request.bars))
+        self.fields.tempo_spin.setValue(request.tempo_bpm or 0)
+        self.fields.bars_combo.show_request(request)
         self.fields.key_combo.setCurrentText(request.key or ANY_KEY)
         self.fields.seed_spin.set_seed(request.seed)
         self.fields.lock_button.setChecked(True)
-        self._offer_model(request.model)
+        if request.model != self.model():
+            self.choose_model(request.model)
         self.fields.advanced.show_request(request)
+        self._let_go = False
+        self._show_hint()
+
+    def choose_model(self, model: str) -> None:
+        """Choose a model by its name or folder."""
+        self.fields.model_combo.offer(model)
+        self._model_chosen(model)
+
+    def set_models(self, entries: Iterable[ModelEntry]) -> None:
+        """Take the models that can be chosen."""
+        self.fields.model_combo.set_models(entries)
 
     def prepare_next(self) -> None:
         """After Generate: move to seeds that were not used yet, unless the seed is locked."""
+        self._let_go = False
         if not self.fields.lock_button.isChecked():
             self.fields.seed_spin.roll()
 
@@ -122,12 +139,18 @@ class GeneratePanel(QWidget):
 
     def model(self) -> str:
         """Name or folder of the chosen model."""
-        return str(self.fields.model_combo.currentData() or "house")
+        return self.fields.model_combo.chosen
 
-    def set_template(self, template: PromptTemplate | None) -> None:
-        """Take the words that the chosen model knows; None when it takes any words."""
-        self._template = template
+    def set_traits(self, traits: ModelTraits) -> None:
+        """Take what the chosen model listens to."""
+        self._traits = traits
+        self.fields.advanced.material.set_traits(traits)
         self._show_hint()
+
+    def set_traits_of(self, model: str, traits: ModelTraits) -> None:
+        """Take what a model listens to, unless another one was chosen meanwhile."""
+        if model == self.model():
+            self.set_traits(traits)
 
     def focus_prompt(self) -> None:
         """Go to the prompt."""
@@ -143,29 +166,23 @@ class GeneratePanel(QWidget):
         self._hint_timer.start()
 
     def _check_tempo(self, tempo_bpm: float) -> None:
-        fits = MIN_TEMPO_BPM <= tempo_bpm <= MAX_TEMPO_BPM
+        fits = tempo_bpm == 0 or MIN_TEMPO_BPM <= tempo_bpm <= MAX_TEMPO_BPM
         restyle(self.fields.tempo_spin, "fault", not fits)
+        self._drop_kept_codes()
         self._hint_timer.start()
+
+    def _drop_kept_codes(self) -> None:
+        self._let_go = self.fields.advanced.material.let_go() or self._let_go
 
     def _show_hint(self) -> None:
         """Say what of the prompt the model will not take up, or what it contradicts."""
-        prompt = self.fields.prompt_edit.toPlainText()
-        lines = []
-        tempo_bpm = self.fields.tempo_spin.value()
-        if not MIN_TEMPO_BPM <= tempo_bpm <= MAX_TEMPO_BPM:
-            lines.append(f"Tempo goes from {MIN_TEMPO_BPM:.0f} to {MAX_TEMPO_BPM:.0f} BPM.")
-        named = tempo_in(prompt)
-        if named is not None and named != tempo_bpm:
-            lines.append(f"The prompt says {named:g} BPM; the field decides: {tempo_bpm:g}.")
-        key, named_key = parse_key(self.fields.key_combo.currentText()), key_in(prompt)
-        if key and named_key and key != named_key:
-            lines.append(f"The prompt says {named_key}; the field decides: {key}.")
-        if self._template is not None and prompt.strip():
-            known, unknown = self._template.match_words(prompt)
-            if unknown:
-                lines.append(f"This model does not know: {', '.join(unknown)}")
-            if not known:
-                lines.append(f"It knows words such as {', '.join(self._template.genres[:5])}.")
+        lines = prompt_hints(
+            self.fields.prompt_edit.toPlainText(),
+            tempo_bpm=self.fields.tempo_spin.value(),
+            key=self.fields.key_combo.currentText(),
+            traits=self._traits,
+            let_go=self._let_go,
+        )
         self.fields.prompt_hint.setText("\n".join(lines))
         self.fields.prompt_hint.setVisible(bool(lines))
 
@@ -180,24 +197,10 @@ class GeneratePanel(QWidget):
             else "Every Generate takes a new seed; press to keep this one"
         )
 
-    def _model_chosen(self, index: int) -> None:
-        if self.fields.model_combo.itemData(index) is not None:
-            self._last_model = self.model()
-            self.model_changed.emit(self.model())
-            return
-        folder = QFileDialog.getExistingDirectory(self, "Folder of a model")
-        self._offer_model(folder or self._last_model)
-        if folder:
-            self.model_changed.emit(folder)
-
-    def _offer_model(self, model: str) -> None:
-        index = self.fields.model_combo.findData(model)
-        if index < 0:
-            index = max(self.fields.model_combo.count() - 1, 0)
-            self.fields.model_combo.insertItem(index, Path(model).name, model)
-            self.fields.model_combo.setItemData(index, model, Qt.ItemDataRole.ToolTipRole)
-        self.fields.model_combo.setCurrentIndex(index)
-        self._last_model = model
+    def _model_chosen(self, model: str) -> None:
+        self._drop_kept_codes()
+        self.set_traits(ModelTraits())
+        self.model_changed.emit(model)
 
     def _lay_out(self) -> None:
         def labelled(text: str) -> QLabel:

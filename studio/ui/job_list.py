@@ -70,7 +70,7 @@ class JobRow(QWidget):
             words = error_line(take.error)
             self._cancel.setToolTip("Remove from the list")
         elif take.state == "running":
-            rest = remaining_text(take.remaining_seconds())
+            rest = remaining_text(take.remaining_seconds)
             words = f"{words} {take.share_done:.0%}" + (f", {rest}" if rest else "")
         self._state.setText(words)
         self._state.setToolTip(words)

@@ -63,6 +63,24 @@ KEYS: tuple[Key, ...] = (
         group="Generate",
     ),
     Key(
+        action="extend",
+        sequences=("E",),
+        meaning="Extend the take in the waveform: twice as long, beginning with it",
+        group="Generate",
+    ),
+    Key(
+        action="regenerate",
+        sequences=("A",),
+        meaning="Make the selected part of the take anew, as another take",
+        group="Generate",
+    ),
+    Key(
+        action="models",
+        sequences=("Ctrl+M",),
+        meaning="Get, add, choose and remove models",
+        group="Generate",
+    ),
+    Key(
         action="submit_prompt",
         sequences=("Return",),
         meaning="Generate, while typing a prompt (Shift+Enter starts a new line)",
@@ -189,6 +207,7 @@ MOUSE: tuple[tuple[str, str, str], ...] = (
     ("Waveform", "Shift+Wheel", "Scroll along the sound"),
     ("Waveform", "Drag", "Select a stretch; it becomes the loop"),
     ("Waveform", "Click", "Play from there; clears the selection"),
+    ("Waveform", "Right-click", "What can be done with the sound"),
     ("Take away", "Drag a row", "Drag the file into another program, with all selected with it"),
     ("Take away", "Drag the handle", "Drag the sound of the waveform into another program"),
 )

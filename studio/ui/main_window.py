@@ -7,11 +7,11 @@ not do the work itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
-from PySide6.QtCore import QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QMainWindow, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 from studio.core.errors import StudioError
 from studio.library.records import SampleRecord
@@ -20,19 +20,23 @@ from studio.ui.audition import Audition
 from studio.ui.banner import Banner
 from studio.ui.bridge import Bridge
 from studio.ui.browser_panel import BrowserPanel
+from studio.ui.columns import Columns
+from studio.ui.context_menus import ContextMenus
 from studio.ui.drag_out import DragOut
+from studio.ui.drops import accept_copy, dropped_files
 from studio.ui.facts import count_text, error_line
 from studio.ui.file_actions import FileActions
 from studio.ui.generate_panel import GeneratePanel
 from studio.ui.job_list import JobList
 from studio.ui.key_overlay import KeyOverlay
-from studio.ui.keys import KEYS
-from studio.ui.library_menu import RowActions, row_menu
 from studio.ui.library_panel import LibraryPanel
-from studio.ui.model_words import read_template
-from studio.ui.places import restore_splitters, restore_window, splitter_places, window_place
+from studio.ui.models import Models
+from studio.ui.models_dialog import ModelsDialog
+from studio.ui.places import restore_window, window_place
+from studio.ui.shortcuts import bind_keys
 from studio.ui.speaker import Speaker
 from studio.ui.status_line import StatusLine
+from studio.ui.take_commands import TakeCommands
 from studio.ui.takes import Takes, TakeState
 from studio.ui.transport_bar import TransportBar
 from studio.ui.waveform_panel import WaveformPanel
@@ -40,10 +44,8 @@ from studio.workstation.workstation import Workstation
 
 DESIGN_SIZE = (1440, 900)
 MIN_SIZE = (1180, 700)
-_SIDE_WIDTH = 300
 _TITLE_BAR_HEIGHT = 32
 _POLL_MILLISECONDS = 1_000
-_MIN_QUEUE_HEIGHT = 140
 
 
 class MainWindow(QMainWindow):
@@ -72,7 +74,8 @@ class MainWindow(QMainWindow):
         self._device_message: str | None = None
         self.speaker = Speaker(workstation, bridge, volume_db=settings.volume_db, parent=self)
         self.audition = Audition(workstation, bridge, self.speaker, loop=settings.loop, parent=self)
-        self.takes = Takes(workstation, bridge, self.audition, self)
+        self.models = Models(workstation, bridge, self)
+        self.takes = Takes(workstation, bridge, self.audition, self.models, self)
         self.drag_out = DragOut(workstation, bridge, self)
         self.files = FileActions(workstation, bridge, self)
         self.transport = TransportBar(self.audition)
@@ -80,12 +83,33 @@ class MainWindow(QMainWindow):
         self.browser = BrowserPanel()
         self.waveform_panel = WaveformPanel(self.audition)
         self.library_panel = LibraryPanel(workstation, bridge)
-        names = [model.name for model in workstation.models()]
-        self.generate_panel = GeneratePanel(settings, names)
+        self.generate_panel = GeneratePanel(settings)
+        self.commands = TakeCommands(
+            workstation, self.generate_panel, self.takes, self.audition, self.models, self
+        )
         self.job_list = JobList(self.takes)
         self.status_line = StatusLine()
+        self.columns = Columns(
+            browser=self.browser,
+            waveform=self.waveform_panel,
+            library=self.library_panel,
+            generate=self.generate_panel,
+            queue=self.job_list,
+        )
         self.key_overlay = KeyOverlay(self._lay_out())
+        self.models_dialog = ModelsDialog(self.models, self)
+        self.menus = ContextMenus(
+            library=self.library_panel,
+            waveform=self.waveform_panel,
+            commands=self.commands,
+            files=self.files,
+            drag_out=self.drag_out,
+            audition=self.audition,
+            play_or_stop=self.play_or_stop,
+            window=self,
+        )
         self._connect_sound()
+        self._connect_takes()
         self._connect_library()
         self._bind_keys()
         self._restore_places()
@@ -96,6 +120,7 @@ class MainWindow(QMainWindow):
 
     def begin(self) -> None:
         """Read the library, open the sound card, load the model; all in the background."""
+        self.models.read()
         self.library_panel.model.set_query("")
         self.library_panel.read_tags()
         self.speaker.open_device()
@@ -106,33 +131,13 @@ class MainWindow(QMainWindow):
     # --- layout --------------------------------------------------------------------------------
 
     def _lay_out(self) -> QWidget:
-        middle = QSplitter(Qt.Orientation.Vertical)
-        middle.addWidget(self.waveform_panel)
-        middle.addWidget(self.library_panel)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self.generate_panel)
-        right = QSplitter(Qt.Orientation.Vertical)
-        right.addWidget(scroll)
-        right.addWidget(self.job_list)
-        columns = QSplitter(Qt.Orientation.Horizontal)
-        for column in (self.browser, middle, right):
-            columns.addWidget(column)
-        self.browser.setMinimumWidth(220)
-        right.setMinimumWidth(270)
-        self._splitters = (columns, middle, right)
-        for splitter in self._splitters:
-            splitter.setHandleWidth(4)
-            splitter.setChildrenCollapsible(False)
-            splitter.setStretchFactor(1, 1)
         centre = QWidget()
         layout = QVBoxLayout(centre)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.transport)
         layout.addWidget(self.banner)
-        layout.addWidget(columns, 1)
+        layout.addWidget(self.columns, 1)
         layout.addWidget(self.status_line)
         self.setCentralWidget(centre)
         return centre
@@ -144,11 +149,7 @@ class MainWindow(QMainWindow):
             width, height = DESIGN_SIZE
             room = screen.height() - _TITLE_BAR_HEIGHT
             self.resize(min(width, screen.width()), min(height, room))
-        if not restore_splitters(self._splitters, settings.window_splitters):
-            columns, middle, right = self._splitters
-            columns.setSizes([_SIDE_WIDTH, DESIGN_SIZE[0] - 2 * _SIDE_WIDTH, _SIDE_WIDTH])
-            middle.setSizes([330, 470])
-            right.setSizes([440, 360])
+        self.columns.restore(settings.window_splitters, DESIGN_SIZE[0])
 
     # --- connections ---------------------------------------------------------------------------
 
@@ -161,11 +162,22 @@ class MainWindow(QMainWindow):
         self.audition.sound_grew.connect(self._mark_row)
         self.transport.play_pressed.connect(self.play_or_stop)
         self.waveform_panel.drag_requested.connect(self._drag_sound)
-        self.generate_panel.generate_requested.connect(self.generate)
-        self.generate_panel.model_changed.connect(self._prepare_model)
+
+    def _connect_takes(self) -> None:
+        panel, commands, models = self.generate_panel, self.commands, self.models
+        panel.generate_requested.connect(commands.generate)
+        panel.model_changed.connect(self._prepare_model)
+        panel.models_wanted.connect(self.models_dialog.bring_up)
+        panel.fields.advanced.unfolded.connect(self.columns.make_room)
+        commands.queued.connect(self.banner.dismiss)
+        commands.failed.connect(self.show_error)
+        models.failed.connect(self._models_failed)
+        for source in (commands, models):
+            source.said.connect(self.status_line.show_event)
+        models.changed.connect(self._models_changed)
+        self.models_dialog.chosen.connect(panel.choose_model)
         self.takes.stored.connect(self._take_stored)
         self.takes.take_failed.connect(self._take_failed)
-        self.generate_panel.fields.advanced.unfolded.connect(self._make_room)
 
     def _connect_library(self) -> None:
         panel, say = self.library_panel, self.status_line.show_event
@@ -184,20 +196,22 @@ class MainWindow(QMainWindow):
         panel.table.row_reached.connect(self._load)
         panel.table.load_requested.connect(self._load)
         panel.table.drag_requested.connect(self._drag_rows)
-        panel.table.menu_requested.connect(self._show_menu)
         self.drag_out.left.connect(lambda count: say(f"Dragged out {count_text(count, 'file')}"))
         self.drag_out.copied.connect(
             lambda count: say(f"Copied {count_text(count, 'file')}; paste in another program")
         )
 
     def _bind_keys(self) -> None:
-        panel, view = self.library_panel, self.waveform_panel.view
+        panel, view, commands = self.library_panel, self.waveform_panel.view, self.commands
         actions: dict[str, Callable[[], object]] = {
             "play": self.play_or_stop,
             "panic": self.panic,
             "loop": lambda: self.audition.set_loop(not self.audition.loop),
-            "generate": self.generate,
-            "generate_again": self.generate_again,
+            "generate": commands.generate,
+            "generate_again": commands.generate_again,
+            "extend": commands.extend,
+            "regenerate": commands.regenerate,
+            "models": self.models_dialog.bring_up,
             "search": self.browser.focus_search,
             "favourite": panel.toggle_favourite,
             "tag": panel.table.edit_tags,
@@ -215,14 +229,7 @@ class MainWindow(QMainWindow):
             "help": self.key_overlay.toggle,
             "quit": self.close,
         }
-        for key in KEYS:
-            for sequence in key.sequences if key.scope == "window" else ():
-                shortcut = QShortcut(QKeySequence(sequence), self)
-                shortcut.setAutoRepeat(False)
-                if key.action == "rate":
-                    shortcut.activated.connect(lambda rating=int(sequence): panel.rate(rating))
-                else:
-                    shortcut.activated.connect(actions[key.action])
+        bind_keys(self, actions, panel.rate)
 
     # --- what keys and buttons do --------------------------------------------------------------
 
@@ -244,19 +251,6 @@ class MainWindow(QMainWindow):
         if not self.audition.playing and self.banner.message is not None:
             self.banner.dismiss()
         self.speaker.stop()
-
-    def generate(self) -> None:
-        """Make what the panel says."""
-        panel = self.generate_panel
-        heard = panel.fields.play_new_check.isChecked()
-        if self.takes.generate(panel.request(), panel.count, play=heard):
-            self.banner.dismiss()
-            panel.prepare_next()
-
-    def generate_again(self) -> None:
-        """Make what the panel says, of a new seed even when the seed is locked."""
-        self.generate_panel.roll_seed()
-        self.generate()
 
     def copy_files(self) -> None:
         """Copy the selected sounds as files; the sound of the waveform when none is selected."""
@@ -306,24 +300,21 @@ class MainWindow(QMainWindow):
 
     def _prepare_model(self, model: str) -> None:
         self._workstation.warm_up(model)
-        self.generate_panel.set_template(None)
-        self._bridge.run(
-            "query",
-            lambda: read_template(model),
-            self.generate_panel.set_template,
-            lambda _fault: None,
-        )
+        self._tell_traits(model)
 
-    def _make_room(self, unfolded: bool) -> None:
-        """Show the whole generate panel when there is the height for it."""
-        _, _, right = self._splitters
-        wanted = self.generate_panel.sizeHint().height()
-        if unfolded:
-            height = sum(right.sizes())
-            upper = min(wanted, height - _MIN_QUEUE_HEIGHT)
-            right.setSizes([upper, height - upper])
+    def _tell_traits(self, model: str) -> None:
+        self.models.read_traits(model, partial(self.generate_panel.set_traits_of, model))
 
-    # --- drags and menu ------------------------------------------------------------------------
+    def _models_failed(self, error: StudioError) -> None:
+        """The dialog of the models shows it while it is open."""
+        if not self.models_dialog.isVisible():
+            self.show_error(error)
+
+    def _models_changed(self) -> None:
+        self.generate_panel.set_models(self.models.entries)
+        self._tell_traits(self.generate_panel.model())
+
+    # --- drags ------------------------------------------------------------------------
 
     def _drag_rows(self, ids: list[int]) -> None:
         table = self.library_panel.table
@@ -336,44 +327,13 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files from elsewhere may be dropped; our own drags may not come back."""
-        if event.source() is None and _dropped_files(event):
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
+        if event.source() is None and dropped_files(event):
+            accept_copy(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Import what was dropped."""
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-        self.files.import_files(_dropped_files(event))
-
-    def _show_menu(self, place: QPoint) -> None:
-        panel = self.library_panel
-        records = panel.table.selected_records()
-        if not records:
-            return
-        actions = RowActions(
-            favourite=panel.toggle_favourite,
-            tag=panel.table.edit_tags,
-            use_recipe=self._use_recipe,
-            copy=self.copy_files,
-            export=self.export,
-            reveal=self.files.reveal,
-            delete=panel.delete,
-            restore=panel.restore,
-        )
-        menu = row_menu(records, actions, self)
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(place)
-
-    def _use_recipe(self, record: SampleRecord) -> None:
-        try:
-            request = self._workstation.recipe(record)
-        except StudioError as error:
-            self.show_error(error)
-            return
-        if request is not None:
-            self.generate_panel.show_request(request)
-            self.status_line.show_event(f"The panel has the settings of {record.name}")
+        accept_copy(event)
+        self.files.import_files(dropped_files(event))
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -390,19 +350,17 @@ class MainWindow(QMainWindow):
         self._poll.stop()
         self._unsubscribe()
         self.speaker.stop()
+        self.models.close()
+        self.models_dialog.close()
         try:
             self._workstation.update_settings(
                 **self.generate_panel.choices(),
                 volume_db=self.speaker.volume_db,
                 loop=self.audition.loop,
                 window_geometry=window_place(self),
-                window_splitters=splitter_places(self._splitters),
+                window_splitters=self.columns.places(),
             )
         except StudioError as error:
             self._bridge.crashed.emit(error)
         super().closeEvent(event)
         self.closed.emit()
-
-
-def _dropped_files(event: QDropEvent) -> list[Path]:
-    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]

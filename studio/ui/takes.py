@@ -6,7 +6,7 @@ lets the audition grow with the one that should be heard. It must not draw.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,10 +14,12 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.core.errors import CancelledError, StudioError
 from studio.generation.jobs import FINAL_STATES, JobState, Progress
+from studio.generation.remaining import RemainingTime
 from studio.generation.request import GenerationRequest
 from studio.library.records import SampleRecord
 from studio.ui.audition import Audition
 from studio.ui.bridge import Bridge
+from studio.ui.models import Models
 from studio.ui.sound import Sound
 from studio.workstation.generate import TakeJob
 from studio.workstation.workstation import Workstation
@@ -37,6 +39,7 @@ class TakeState:
         total_steps: Codec frames needed; 0 while unknown.
         error: Why it failed.
         shown: It has been brought into the waveform.
+        remaining_seconds: Time left; None while nothing can be said.
     """
 
     job: TakeJob
@@ -46,7 +49,8 @@ class TakeState:
     total_steps: int = 0
     error: StudioError | None = None
     shown: bool = False
-    _started: tuple[float, int] | None = field(default=None, repr=False)
+    remaining_seconds: float | None = None
+    _remaining: RemainingTime = field(default_factory=RemainingTime, repr=False)
 
     @property
     def id(self) -> int:
@@ -63,25 +67,16 @@ class TakeState:
         """From 0 to 1."""
         return self.done_steps / self.total_steps if self.total_steps else 0.0
 
-    def remaining_seconds(self, now: float | None = None) -> float | None:
-        """Estimate from the speed so far; None when nothing can be said yet."""
-        if self._started is None or self.state != "running":
-            return None
-        since, steps = self._started
-        elapsed = (time.monotonic() if now is None else now) - since
-        made = self.done_steps - steps
-        if made < 5 or elapsed <= 0:
-            return None
-        return (self.total_steps - self.done_steps) * elapsed / made
-
-    def take_in(self, progress: Progress) -> None:
-        """Follow one step."""
+    def take_in(self, progress: Progress, now: float | None = None) -> None:
+        """Follow one step, seen at `now` on a monotonic clock."""
         self.state = progress.state
         self.error = progress.error
         if progress.total_steps:
             self.done_steps, self.total_steps = progress.done_steps, progress.total_steps
-        if progress.state == "running" and self._started is None:
-            self._started = (time.monotonic(), self.done_steps)
+        if progress.state == "running" and self.total_steps:
+            self.remaining_seconds = self._remaining.update(self.done_steps, self.total_steps, now)
+        else:
+            self.remaining_seconds = None
 
 
 class Takes(QObject):
@@ -108,9 +103,11 @@ class Takes(QObject):
         workstation: Workstation,
         bridge: Bridge,
         audition: Audition,
+        models: Models,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
+        self._models = models
         self._workstation = workstation
         self._bridge = bridge
         self._audition = audition
@@ -128,9 +125,43 @@ class Takes(QObject):
         Returns:
             Whether they were queued; if not, `failed` says why.
         """
+        hear = self._bridge.hear_progress
+        return self._queue(
+            lambda: self._workstation.generate_seeds(request, count, hear), play=play
+        )
+
+    def extend(self, sample_id: int, *, play: bool) -> bool:
+        """Queue a take that begins with this one and is twice as long; as `generate`."""
+        hear = self._bridge.hear_progress
+        return self._queue(lambda: [self._workstation.extend(sample_id, listener=hear)], play=play)
+
+    def regenerate(
+        self, sample_id: int, from_seconds: float, to_seconds: float | None, *, play: bool
+    ) -> bool:
+        """Queue this take with one part made anew from another seed; as `generate`.
+
+        Args:
+            sample_id: The take; it stays as it is.
+            from_seconds: Where the new part begins.
+            to_seconds: Where it ends; None is the take's end.
+            play: It is heard as it comes.
+        """
+
+        def queue() -> list[TakeJob]:
+            job = self._workstation.regenerate(
+                sample_id,
+                from_seconds=from_seconds,
+                to_seconds=to_seconds,
+                listener=self._bridge.hear_progress,
+            )
+            return [job]
+
+        return self._queue(queue, play=play)
+
+    def _queue(self, queue: Callable[[], Sequence[TakeJob]], *, play: bool) -> bool:
         self.pressed.emit()
         try:
-            jobs = self._workstation.generate_seeds(request, count, self._bridge.hear_progress)
+            jobs = queue()
         except StudioError as error:
             self.failed.emit(error)
             return False
@@ -178,8 +209,7 @@ class Takes(QObject):
         if not take.heard or take.shown:
             return
         take.shown = True
-        known = {model.name: model for model in self._workstation.models()}
-        model = known.get(take.job.request.model)
+        model = self._models.entry(take.job.request.model)
         rate = model.sample_rate if model else _DEFAULT_RATE
         self._audition.grow(Sound.from_job(take.id, take.job.request, rate, channels))
 

@@ -152,6 +152,7 @@ QPushButton:hover, QToolButton:hover {{ background: {HOVER}; }}
 QPushButton:pressed, QToolButton:pressed {{ background: {BACKGROUND}; }}
 QPushButton:focus, QToolButton:focus {{ border-color: {SELECTION}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: {DIM}; background: {PANEL}; }}
+QPushButton[target="true"] {{ border-color: {SELECTION}; background: {HOVER}; }}
 QToolButton:checked {{ border-color: {ACCENT}; color: {ACCENT}; }}
 QPushButton[flat="true"], QToolButton[flat="true"] {{
     background: transparent; border: 1px solid transparent;
@@ -185,6 +186,10 @@ QTableView {{
     background: {BACKGROUND}; alternate-background-color: {BACKGROUND}; border: none;
     gridline-color: transparent; outline: none; selection-background-color: transparent;
 }}
+QTableView#models_table {{
+    selection-background-color: {HOVER}; selection-color: {TEXT}; border: 1px solid {LINE};
+}}
+QTableView#models_table:focus {{ border-color: {SELECTION}; }}
 QHeaderView {{ background: {PANEL}; border: none; }}
 QHeaderView::section {{
     background: {PANEL}; color: {DIM}; border: none; border-bottom: 1px solid {LINE};
@@ -209,8 +214,8 @@ QMenu::item:selected {{ background: {HOVER}; }}
 QMenu::item:disabled {{ color: {DIM}; }}
 QMenu::separator {{ height: 1px; background: {LINE}; margin: 4px; }}
 
-QFrame#banner {{ background: #3A2527; border: none; border-left: 3px solid {ERROR}; }}
-QFrame#banner[kind="notice"] {{ background: {RAISED}; border-left: 3px solid {SELECTION}; }}
+QFrame[banner="true"] {{ background: #3A2527; border: none; border-left: 3px solid {ERROR}; }}
+QFrame[banner="true"][kind="notice"] {{ background: {RAISED}; border-left: 3px solid {SELECTION}; }}
 QFrame#transport_bar {{ background: {PANEL}; border-bottom: 1px solid {BACKGROUND}; }}
 QFrame#status_bar {{ background: {PANEL}; border-top: 1px solid {BACKGROUND}; }}
 QFrame[separator="true"] {{ background: {LINE}; border: none; }}

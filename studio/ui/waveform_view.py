@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QFocusEvent,
     QMouseEvent,
     QPainter,
@@ -59,9 +60,11 @@ class WaveformView(QWidget):
 
     Signals:
         drag_out_requested(): A drag that began inside the selection should leave the window.
+        menu_requested(QPoint): Global position of a context menu.
     """
 
     drag_out_requested = Signal()
+    menu_requested = Signal(QPoint)
 
     def __init__(self, audition: Audition, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -235,6 +238,11 @@ class WaveformView(QWidget):
             self._audition.play_from(int(self.timeline.frame_at(event.position().x())))
         elif press.kind != "inside" and region is not None:
             self._audition.set_region(*region, final=True)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Ask for the menu, when there is a sound."""
+        if self._audition.sound is not None:
+            self.menu_requested.emit(event.globalPos())
 
     def end_drag(self) -> None:
         """Forget the press: a drag out of the window took the button's release."""

@@ -7,6 +7,9 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +25,12 @@ from studio.core.settings import Settings
 from studio.generation.jobs import Job, Listener, Progress
 from studio.generation.request import Chunk, GenerationRequest, Take
 from studio.library.records import NewSample
+from studio.models.hub import Licence
+from studio.models.shelf import ModelEntry
 from studio.ui import theme
 from studio.ui.bridge import Bridge
 from studio.ui.main_window import MainWindow
+from studio.ui.models import Models
 from studio.workstation.workstation import Workstation
 
 RATE = 32_000
@@ -138,6 +144,108 @@ class MadeUpEngine:
             thread.join(10)
 
 
+class MadeUpShelf:
+    """Stands in for the models on this computer and those that could be fetched.
+
+    Attributes:
+        fault: What the next question fails with.
+        fetching: Futures, progress and cancel of what is being fetched, by name.
+    """
+
+    def __init__(self) -> None:
+        self.fault: StudioError | None = None
+        self.entries = [
+            made_up_model("house", embedded=True, licence="MIT", path=Path("/models/house")),
+            made_up_model("facebook/musicgen-small", size_megabytes=2_360),
+            made_up_model("facebook/musicgen-melody", kind="melody", path=Path("/models/melody")),
+            made_up_model("someone/micro", kind="unconditional", path=Path("/models/micro")),
+            made_up_model("t5-base", kind="part", sample_rate=0, channels=0),
+        ]
+        self.fetching: dict[str, Fetching] = {}
+
+    def stand_in(self, workstation: Workstation) -> None:
+        for name in ("models", "add_model", "remove_model", "licence_of", "download_model"):
+            setattr(workstation, name, getattr(self, name))
+
+    def models(self) -> tuple[ModelEntry, ...]:
+        return tuple(self.entries)
+
+    def add_model(self, folder: Path) -> ModelEntry:
+        self._fail()
+        entry = made_up_model(folder.name, registered=True, path=folder, licence="not stated")
+        self.entries.append(entry)
+        return entry
+
+    def remove_model(self, name: str) -> None:
+        self._fail()
+        self.entries = [
+            replace(entry, path=None) if entry.name == name else entry
+            for entry in self.entries
+            if entry.name != name or not entry.registered
+        ]
+
+    def licence_of(self, name: str) -> Future[Licence]:
+        future: Future[Licence] = Future()
+        try:
+            self._fail()
+        except StudioError as error:
+            future.set_exception(error)
+        else:
+            future.set_result(Licence(name="CC-BY-NC-4.0", url=f"https://huggingface.co/{name}"))
+        return future
+
+    def download_model(
+        self,
+        name: str,
+        accepted_licence: str,
+        progress: Callable[[int, int], None],
+        *,
+        cancelled: Callable[[], bool],
+    ) -> Future[Path]:
+        assert accepted_licence == "CC-BY-NC-4.0"
+        self.fetching[name] = Fetching(progress=progress, cancelled=cancelled, future=Future())
+        return self.fetching[name].future
+
+    def arrive(self, name: str) -> None:
+        """The download of a model is complete."""
+        self.entries = [
+            replace(entry, path=Path("/models/fetched")) if entry.name == name else entry
+            for entry in self.entries
+        ]
+        self.fetching.pop(name).future.set_result(Path("/models/fetched"))
+
+    def _fail(self) -> None:
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetching:
+    """A download that a test leads."""
+
+    progress: Callable[[int, int], None]
+    cancelled: Callable[[], bool]
+    future: Future[Path]
+
+
+def made_up_model(name: str, **changes: Any) -> ModelEntry:
+    """An entry of the list of models."""
+    facts: dict[str, Any] = {
+        "name": name,
+        "licence": "CC-BY-NC-4.0",
+        "size_megabytes": 100,
+        "sample_rate": 32_000,
+        "channels": 1,
+        "codebooks": 4,
+        "kind": "text",
+        "embedded": False,
+        "registered": False,
+        "path": None,
+    }
+    return ModelEntry(**{**facts, **changes})
+
+
 class MadeUpVoice:
     def __init__(self, player: MadeUpPlayer) -> None:
         self._player = player
@@ -224,6 +332,7 @@ def made_up_take(seed: int, **changes: Any) -> NewSample:
     request = GenerationRequest(prompt=prompt, seed=seed, tempo_bpm=tempo_bpm, bars=1)
     facts: dict[str, Any] = {
         "clip": made_up_sound(request),
+        "codes": np.zeros((4, STEPS), np.int64),
         "tempo_bpm": tempo_bpm,
         "bars": 1,
         "prompt": prompt,
@@ -273,9 +382,17 @@ def player() -> MadeUpPlayer:
 
 
 @pytest.fixture
-def workstation(paths: Paths, engine: MadeUpEngine, player: MadeUpPlayer) -> Iterator[Workstation]:
+def shelf() -> MadeUpShelf:
+    return MadeUpShelf()
+
+
+@pytest.fixture
+def workstation(
+    paths: Paths, engine: MadeUpEngine, player: MadeUpPlayer, shelf: MadeUpShelf
+) -> Iterator[Workstation]:
     with Workstation(paths, Settings(), worker=engine) as station:  # type: ignore[arg-type]
         station._player = player  # type: ignore[assignment]
+        shelf.stand_in(station)
         yield station
 
 
@@ -291,6 +408,11 @@ def add_takes(workstation: Workstation) -> Callable[..., list[int]]:
         return [future.result().ids[0] for future in futures]
 
     return add
+
+
+@pytest.fixture
+def models(workstation: Workstation, bridge: Bridge) -> Models:
+    return Models(workstation, bridge)
 
 
 @pytest.fixture

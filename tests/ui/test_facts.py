@@ -53,7 +53,12 @@ def test_remaining_time_is_vague_on_purpose():
     assert facts.remaining_text(None) == ""
     assert facts.remaining_text(0.4) == "almost done"
     assert facts.remaining_text(7.6) == "about 8 s left"
-    assert facts.remaining_text(300) == "about 5 min left"
+    assert facts.remaining_text(125) == "about 2:05 left"
+
+
+def test_sizes_are_short():
+    assert facts.size_text(25) == "25 MB"
+    assert facts.size_text(2_360) == "2.4 GB"
 
 
 def test_counts_agree_with_their_noun():

@@ -7,6 +7,8 @@ from studio.core.settings import Settings
 from studio.generation.request import GenerationRequest
 from studio.models.prompting import PromptTemplate
 from studio.ui.generate_panel import GeneratePanel
+from studio.ui.model_words import ModelTraits
+from tests.ui.conftest import MadeUpShelf
 
 TEMPLATE = PromptTemplate(
     words=("jungle", "break", "dark", "reese"),
@@ -20,7 +22,8 @@ TEMPLATE = PromptTemplate(
 
 @pytest.fixture
 def panel(qtbot):
-    made = GeneratePanel(Settings(), ["house", "facebook/musicgen-small"])
+    made = GeneratePanel(Settings())
+    made.set_models(MadeUpShelf().entries)
     qtbot.addWidget(made)
     made.show()
     return made
@@ -54,7 +57,7 @@ def test_a_key_that_contradicts_the_prompt_is_pointed_out(panel, qtbot):
 
 
 def test_words_that_the_model_does_not_know_are_shown(panel, qtbot):
-    panel.set_template(TEMPLATE)
+    panel.set_traits(ModelTraits(kind="text", template=TEMPLATE))
     type_prompt(panel, qtbot, "174 bpm jungle with flugelhorn")
     assert "does not know: flugelhorn" in panel.fields.prompt_hint.text()
     type_prompt(panel, qtbot, "jungle break")
@@ -171,25 +174,81 @@ def test_a_stored_recipe_fills_every_field(panel):
     assert panel.fields.lock_button.isChecked()
 
 
+def choose(panel, index):
+    combo = panel.fields.model_combo
+    combo.setCurrentIndex(index)
+    combo.activated.emit(index)
+
+
+def test_the_models_on_this_computer_can_be_chosen_the_embedded_one_first(panel):
+    combo = panel.fields.model_combo
+    names = [combo.itemText(index) for index in range(combo.count())]
+    assert names == ["house", "facebook/musicgen-melody", "someone/micro", "", "Models..."]
+
+
 def test_choosing_a_model_is_told(panel, qtbot):
-    combo = panel.fields.model_combo
-    combo.setCurrentIndex(1)
     with qtbot.waitSignal(panel.model_changed) as changed:
-        combo.activated.emit(1)
-    assert changed.args == ["facebook/musicgen-small"]
+        choose(panel, 1)
+    assert changed.args == ["facebook/musicgen-melody"]
+    assert panel.request().model == "facebook/musicgen-melody"
 
 
-def test_a_folder_can_be_chosen_as_model(panel, qtbot, monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        "studio.ui.generate_panel.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path)
-    )
-    combo = panel.fields.model_combo
-    last = combo.count() - 1
-    combo.setCurrentIndex(last)
-    with qtbot.waitSignal(panel.model_changed) as changed:
-        combo.activated.emit(last)
-    assert changed.args == [str(tmp_path)]
-    assert panel.request().model == str(tmp_path)
+def test_the_last_choice_leads_to_all_models_and_changes_nothing(panel, qtbot):
+    with (
+        qtbot.assertNotEmitted(panel.model_changed),
+        qtbot.waitSignal(panel.models_wanted),
+    ):
+        choose(panel, panel.fields.model_combo.count() - 1)
+    assert panel.fields.model_combo.currentText() == "house"
+    assert panel.request().model == "house"
+
+
+def test_a_model_that_is_removed_stays_chosen_until_another_is(panel):
+    choose(panel, 1)
+    panel.set_models(MadeUpShelf().entries[:1])
+    assert panel.request().model == "facebook/musicgen-melody"
+
+
+def test_a_model_that_is_not_here_is_pointed_out(panel):
+    panel.set_traits(ModelTraits(kind="text", absent=True))
+    assert "not on this computer; Ctrl+M lists" in panel.fields.prompt_hint.text()
+
+
+def test_a_model_that_hears_no_words_is_sent_none(panel, qtbot):
+    type_prompt(panel, qtbot, "dusty drums in A minor")
+    panel.fields.advanced.material.negative_edit.setText("vocals")
+    panel.fields.key_combo.setCurrentText("C")
+    panel.set_traits(ModelTraits(kind="unconditional"))
+    assert panel.fields.prompt_hint.text() == "This model hears no words; the prompt is left out."
+    assert (panel.request().prompt, panel.request().negative) == ("", "")
+    assert panel.choices()["prompt"] == "dusty drums in A minor"
+    panel.set_traits(ModelTraits(kind="text"))
+    assert panel.request().prompt == "dusty drums in A minor"
+    assert panel.request().negative == "vocals"
+
+
+def test_a_length_may_be_written_in_seconds(panel):
+    for text, expected in (
+        ("8.5 s", (None, 8.5, None)),
+        ("4 bars", (4, None, None)),
+        ("500 steps", (None, None, 500)),
+        ("long", (0, None, None)),
+    ):
+        panel.fields.bars_combo.setCurrentText(text)
+        request = panel.request()
+        assert (request.bars, request.duration_seconds, request.max_steps) == expected
+    assert panel.choices()["bars"] == 2
+
+
+def test_an_emptied_tempo_is_any_tempo(panel, qtbot):
+    spin = panel.fields.tempo_spin
+    spin.lineEdit().clear()
+    assert panel.request().tempo_bpm is None
+    assert spin.text() == "Any"
+    assert spin.property("fault") is not True
+    assert panel.choices()["tempo_bpm"] == 0.0
+    spin.stepBy(1)
+    assert panel.request().tempo_bpm == 120.0
 
 
 def test_what_the_settings_keep(panel):

@@ -162,7 +162,7 @@ def test_down_in_the_search_box_goes_to_the_first_match(window, qtbot, add_takes
 def test_an_error_is_a_banner_until_it_is_closed(window, qtbot):
     made = window()
     made.generate_panel.fields.tempo_spin.setValue(500)
-    made.generate()
+    made.commands.generate()
     assert "500" in made.banner.message
     assert made.takes.all == []
     made.findChild(QWidget, "banner_close").click()
@@ -185,7 +185,7 @@ def test_without_a_sound_card_takes_are_made_all_the_same(window, qtbot, player,
     player.fault = DeviceError("There is no sound card: connect one and try again.")
     made = window()
     with qtbot.waitSignal(made.takes.stored):
-        made.generate()
+        made.commands.generate()
     assert workstation.count() == 1
     assert made.audition.sound.clip is not None
 
@@ -233,8 +233,8 @@ def test_choices_and_places_outlive_the_window(window, qtbot, paths, workstation
     made.transport.volume.set_volume_db(-12)
     made.audition.set_loop(False)
     made.resize(1200, 720)
-    made._splitters[0].setSizes([400, 500, 300])
-    sizes = made._splitters[0].sizes()
+    made.columns.setSizes([400, 500, 300])
+    sizes = made.columns.sizes()
     with qtbot.waitSignal(made.closed):
         made.close()
     kept = load_settings(paths.settings_file)
@@ -242,7 +242,7 @@ def test_choices_and_places_outlive_the_window(window, qtbot, paths, workstation
     assert (kept.volume_db, kept.loop) == (-12, False)
     again = window()
     assert again.size().width() == 1200 or again.width() == 1440  # the fixture resizes
-    assert again._splitters[0].sizes()[0] == pytest.approx(sizes[0], abs=60)
+    assert again.columns.sizes()[0] == pytest.approx(sizes[0], abs=60)
     assert again.generate_panel.request().prompt == "dusty drums"
 
 
@@ -297,7 +297,7 @@ def test_the_menu_of_a_row_gives_its_settings_back(window, qtbot, add_takes):
     ids = add_takes(2)
     made = window()
     made.library_panel.table.select_id(ids[0])
-    made._show_menu(QPoint(0, 0))
+    made.menus.show_for_rows(QPoint(0, 0))
     menu = made.findChild(QMenu, "library_menu")
     entries = {action.text().split("\t")[0]: action for action in menu.actions()}
     assert "Move to the bin" in entries
@@ -352,5 +352,5 @@ def test_the_event_loop_is_free_while_takes_are_made(window, qtbot, engine):
 
     made._bridge.progressed.connect(work_since_last_call)
     with qtbot.waitSignal(made.takes.stored):
-        made.generate()
+        made.commands.generate()
     assert max(gaps[1:]) < 0.1

@@ -21,8 +21,8 @@ def audition(workstation, bridge):
 
 
 @pytest.fixture
-def takes(workstation, bridge, audition):
-    return Takes(workstation, bridge, audition)
+def takes(workstation, bridge, audition, models):
+    return Takes(workstation, bridge, audition, models)
 
 
 @pytest.fixture
@@ -177,12 +177,15 @@ def test_the_list_shows_state_progress_and_its_end(takes, engine, job_list, qtbo
     assert not job_list._empty.isHidden()
 
 
-def test_the_time_left_follows_from_the_speed_so_far(takes, engine):
+def test_the_time_left_follows_from_the_recent_speed(takes, engine):
     engine.hold.clear()
     take = TakeState(job=takes._workstation.generate(REQUEST), heard=False)
-    assert take.remaining_seconds() is None
-    take.take_in(Progress(job_id=1, state="running", done_steps=10, total_steps=100))
-    started, _ = take._started
-    take.take_in(Progress(job_id=1, state="running", done_steps=40, total_steps=100))
-    assert take.remaining_seconds(started + 3.0) == pytest.approx(6.0)
+    for done, now in ((0, 0.0), (10, 1.0)):
+        take.take_in(Progress(job_id=1, state="running", done_steps=done, total_steps=100), now)
+    assert take.remaining_seconds == pytest.approx(9.0)
+    for done, now in ((20, 5.0), (30, 9.0)):
+        take.take_in(Progress(job_id=1, state="running", done_steps=done, total_steps=100), now)
+    assert take.remaining_seconds == pytest.approx(28.0)
+    take.take_in(Progress(job_id=1, state="saving", done_steps=100, total_steps=100), 10.0)
+    assert take.remaining_seconds is None
     engine.hold.set()

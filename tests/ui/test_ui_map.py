@@ -41,7 +41,7 @@ def test_widgets_and_rows_are_where_they_are_on_the_screen(read_map, qtbot):
 
 def test_the_status_follows_a_take(read_map, qtbot):
     made, read = read_map
-    made.generate()
+    made.commands.generate()
     qtbot.waitUntil(lambda: read()["status"]["rows"] == 4)
     qtbot.waitUntil(lambda: read()["status"]["first_sound_ms"] is not None)
     status = read()["status"]
