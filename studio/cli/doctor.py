@@ -100,9 +100,10 @@ def _processor(context: Context) -> Finding:
 
 def _model(context: Context) -> Finding:
     from studio.models.bundle import open_bundle
-    from studio.models.catalog import resolve_model
+    from studio.models.shelf import ModelShelf
 
-    bundle = open_bundle(resolve_model(context.settings.model))
+    shelf = ModelShelf(context.models_dir)
+    bundle = open_bundle(shelf.resolve(context.settings.model), digest=shelf.digest)
     return Finding(
         name="model", state="ok", text=f"{bundle.name} {bundle.fingerprint} in {bundle.folder}"
     )
