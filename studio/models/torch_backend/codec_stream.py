@@ -13,17 +13,11 @@ network on the whole input, up to rounding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from studio.models.torch_backend.codec_layers import Network, sources
-
-if TYPE_CHECKING:
-    from studio.models.torch_backend.codec import EncodecModel
 
 
 class NetworkStream:
@@ -101,31 +95,3 @@ class _Stage:
         if dropped:
             self._window = self._window[..., dropped:].clone(memory_format=torch.channels_last)
         self._window_start = start
-
-
-class EncodecStream:
-    """The decoder of one mono take, on numpy arrays."""
-
-    def __init__(self, model: EncodecModel) -> None:
-        self._model = model
-        self._stream = NetworkStream(model.decoder)
-
-    @torch.inference_mode()
-    def push(self, codes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Codes [K, n] in, the audio [1, m] that became final out (m may be 0)."""
-        if codes.shape[1] == 0:
-            return _samples(None)
-        latents = self._model.embed(torch.from_numpy(codes.copy())[None])
-        return _samples(self._stream.push(latents.unsqueeze(2)))
-
-    @torch.inference_mode()
-    def finish(self) -> NDArray[np.float32]:
-        """The audio [1, m] that was still held back."""
-        return _samples(self._stream.finish())
-
-
-def _samples(audio: Tensor | None) -> NDArray[np.float32]:
-    if audio is None:
-        return np.zeros((1, 0), np.float32)
-    samples: NDArray[np.float32] = audio[0, 0].float().numpy().copy()
-    return samples
