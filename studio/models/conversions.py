@@ -25,7 +25,7 @@ _KEY_CHARACTERS = 16
 
 
 class Conversions:
-    """Converted models, each a bundle folder named after its source and the source's state.
+    """Converted models, each in a folder named after its source and the source's state.
 
     Args:
         folder: Where they lie; made at the first conversion.
@@ -54,21 +54,25 @@ class Conversions:
             ModelError: The source is broken, or a part is not on this machine.
             StorageError: There is no room or no permission.
         """
-        target = self._folder / _key(source)
-        if holds_bundle(target):
-            return target
+        made = self._folder / _key(source)
+        bundle = made / _place(source)
+        if holds_bundle(bundle):
+            return bundle
         with held(self._folder / ".lock"):
-            if holds_bundle(target):
-                return target
+            if holds_bundle(bundle):
+                return bundle
             self._sweep()
             if on_start is not None:
                 on_start()
-            self._convert(source, target, find)
-            self._drop(source, but=target)
-        return target
+            self._convert(source, made, find)
+            self._drop(source, but=made)
+        return bundle
 
     def forget(self, source: Path) -> None:
-        """Delete what was made of an audiocraft folder.
+        """Delete what was made of a folder, or of any version of a repository in the cache.
+
+        Args:
+            source: The folder, or one in a repository's `snapshots`.
 
         Raises:
             StorageError: The folder of conversions cannot be written.
@@ -77,17 +81,18 @@ class Conversions:
             with held(self._folder / ".lock"):
                 self._drop(source)
 
-    def _convert(self, source: Path, target: Path, find: Callable[[str], Path]) -> None:
+    def _convert(self, source: Path, made: Path, find: Callable[[str], Path]) -> None:
         from studio.models.torch_backend.audiocraft import convert_audiocraft
 
         part = self._folder / f"{secrets.token_hex(8)}{_PART}"
         try:
-            part.mkdir()
-            convert_audiocraft(source, part / "model", find=find)
-            if target.exists():
+            bundle = part / _place(source)
+            bundle.parent.mkdir(parents=True)
+            convert_audiocraft(source, bundle, find=find)
+            if made.exists():
                 # Somebody took files out of it, so that it no longer counts as a bundle.
-                shutil.rmtree(target)
-            (part / "model").replace(target)
+                shutil.rmtree(made)
+            part.replace(made)
             sync_folder(self._folder)
         except OSError as error:
             raise StorageError(
@@ -109,7 +114,7 @@ class Conversions:
 
 
 def _key(source: Path) -> str:
-    state = hashlib.sha256(f"version {_VERSION}\n".encode())
+    state = hashlib.sha256(f"version {_VERSION} of {source.name}\n".encode())
     try:
         for file in sorted(source.iterdir()):
             if file.suffix in _CONVERTED_FROM and file.is_file():
@@ -123,5 +128,15 @@ def _key(source: Path) -> str:
     return f"{_source_key(source)}-{state.hexdigest()[:_KEY_CHARACTERS]}"
 
 
+def _place(source: Path) -> Path:
+    """Where the bundle lies in its conversion: so that `Bundle.name` is that of the source."""
+    if source.parent.name == "snapshots":
+        return Path(source.parent.parent.name, "snapshots", source.name)
+    return Path(source.name or "model")
+
+
 def _source_key(source: Path) -> str:
+    """The same for every version of a repository in the Hugging Face cache."""
+    if source.parent.name == "snapshots":
+        source = source.parent.parent
     return hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:_KEY_CHARACTERS]

@@ -25,6 +25,7 @@ from studio.models.hub_cache import (
     holds_model,
     is_repository,
     ownerless_snapshot_of,
+    repository_folder,
     snapshot_of,
 )
 from studio.models.registry import AddedModel, Registry
@@ -203,11 +204,10 @@ class ModelShelf:
             raise ModelError(
                 f'There is no model {one_line(name)!r:.120} to remove; "studio models" lists them.'
             )
-        cached = snapshot_of(repository)
         if not forget_repository(repository):
             raise ModelError(f"The model {repository} is not on this machine.")
-        if cached is not None and self._conversions is not None:
-            self._conversions.forget(cached)
+        if self._conversions is not None:
+            self._conversions.forget(repository_folder(repository) / "snapshots" / "all")
 
     def _forget(self, name: str) -> bool:
         """Take a name off the list; False when it is not on it."""

@@ -325,6 +325,32 @@ def test_an_audiocraft_folder_is_converted_once(
     assert str(audiocraft) in notices[0]
 
 
+def test_a_converted_model_keeps_its_name(
+    audiocraft: Path, conversions: list[Path], shelf: ModelShelf, cache: Path
+) -> None:
+    assert open_bundle(shelf.resolve(audiocraft)).name == "exported"
+    snapshot = store(cache, "someone/model", "state_dict.bin")
+    bundle = shelf.resolve("someone/model")
+    assert bundle != snapshot
+    assert open_bundle(bundle).name == "someone/model"
+
+
+def test_a_newer_download_replaces_the_conversion_and_removing_deletes_it(
+    conversions: list[Path], shelf: ModelShelf, cache: Path
+) -> None:
+    old = store(cache, "someone/model", "state_dict.bin")
+    first = shelf.resolve("someone/model")
+    old.rename(old.with_name("def5678"))
+    (old.parent.parent / "refs" / "main").write_text("def5678")
+    second = shelf.resolve("someone/model")
+    assert len(conversions) == 2
+    assert not first.exists()
+    (old.parent.parent / "refs" / "main").unlink()
+    shelf.remove("someone/model")
+    assert not second.exists()
+    assert not old.parent.exists()
+
+
 def test_a_changed_folder_is_converted_again_and_the_old_result_deleted(
     audiocraft: Path, conversions: list[Path], shelf: ModelShelf
 ) -> None:
