@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,11 +11,14 @@ from pathlib import Path
 import pytest
 from huggingface_hub import snapshot_download
 from huggingface_hub.utils import close_session
+from hypothesis import given
+from hypothesis import strategies as st
 
 from studio.core.errors import CancelledError, ModelError, StorageError
 from studio.models import hub_transfer
 from studio.models.bundle import open_bundle
 from studio.models.hub import Licence, download, licence_of
+from studio.models.hub_listing import read_answer
 from studio.models.shelf import ModelShelf
 from tests.generation.tiny_bundle import write_tiny_bundle
 from tests.models.hub_server import HubServer, running_hub
@@ -503,6 +507,29 @@ def test_an_answer_that_makes_no_sense_is_refused(
     with pytest.raises(ModelError, match="cannot be understood"):
         get()
     assert not cache.exists()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["sha", "siblings", "rfilename", "size", "blobId", "lfs", "sha256"])
+            | st.sampled_from(["cardData", "license", "license_name"]),
+            inner,
+            max_size=6,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(answer=JSON)
+def test_any_answer_is_a_repository_or_refused(answer: object) -> None:
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        repository = read_answer(NAME, answer)
+        assert repository.licence.isprintable()
+        assert all("/" not in name and file.size >= 0 for name, file in repository.files.items())
 
 
 def test_files_with_odd_names_are_left_where_they_are(hub: HubServer, bundle: Path) -> None:

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import types
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from studio.core.errors import ModelError, StorageError
 from studio.models import digests
 from studio.models.bundle import open_bundle, sha256_of
 from studio.models.catalog import known_models
+from studio.models.registry import Registry
 from studio.models.shelf import ModelShelf
 from tests.generation.tiny_bundle import write_tiny_bundle
 
@@ -259,6 +264,28 @@ def test_a_damaged_list_is_told_of_and_never_overwritten(
         with pytest.raises(ModelError, match="is not usable"):
             change()
     assert file.read_text() == text
+
+
+FACTS = ["folder", "size_megabytes", "sample_rate", "channels", "codebooks", "kind"]
+VALUES = st.none() | st.integers() | st.text(max_size=5) | st.just([]) | st.just("text")
+
+
+@given(
+    stored=st.dictionaries(
+        st.just("models"),
+        VALUES
+        | st.dictionaries(
+            st.text(max_size=5), VALUES | st.fixed_dictionaries(dict.fromkeys(FACTS, VALUES))
+        ),
+    )
+)
+def test_any_list_is_read_or_refused(stored: object) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "models.json"
+        file.write_text(json.dumps(stored))
+        with contextlib.suppress(ModelError):
+            models = Registry(file).read()
+            assert all(type(model.channels) is int for model in models.values())
 
 
 def test_two_processes_add_without_losing_a_name(
