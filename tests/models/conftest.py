@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,24 @@ from numpy.typing import NDArray
 
 from studio.models.bundle import open_bundle
 from studio.models.torch_backend.backend import TorchBackend
-from tests.models.reference import CODEBOOKS, VOCABULARY, Reference, build_model, save_model
+from tests.models.reference import (
+    CODEBOOKS,
+    VOCABULARY,
+    Reference,
+    Shape,
+    build_model,
+    save_model,
+)
+
+# Text width 32 needs no projection to the decoder's width.
+SHAPES = {
+    "mono": Shape(),
+    "equal widths": Shape(text_width=32),
+    "stereo": Shape(channels=2, layers=2),
+    "melody": Shape(kind="melody", layers=2),
+    "stereo melody": Shape(kind="melody", channels=2, layers=2, codebooks=2),
+    "unconditional": Shape(kind="unconditional", layers=2, heads=2),
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,20 +43,37 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Reference]:
+    """Gives the model of a name in `SHAPES`."""
+
+    @cache
+    def made(name: str) -> Reference:
+        folder = tmp_path_factory.mktemp("oracle") / name.replace(" ", "-")
+        return save_model(build_model(SHAPES[name]), folder)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def ours(oracle: Callable[[str], Reference]) -> Callable[[str], TorchBackend]:
+    """Gives our backend on the model of a name in `SHAPES`."""
+
+    @cache
+    def loaded(name: str) -> TorchBackend:
+        return TorchBackend(open_bundle(oracle(name).folder))
+
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def reference(oracle: Callable[[str], Reference]) -> Reference:
     """A mono model with text, text encoder and decoder of different widths."""
-    return save_model(build_model(text_width=24), tmp_path_factory.mktemp("projected"))
+    return oracle("mono")
 
 
 @pytest.fixture(scope="session")
-def equal_widths(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    """A model that needs no projection between text encoder and decoder."""
-    return save_model(build_model(text_width=32), tmp_path_factory.mktemp("equal"))
-
-
-@pytest.fixture(scope="session")
-def backend(reference: Reference) -> TorchBackend:
-    return TorchBackend(open_bundle(reference.folder))
+def backend(ours: Callable[[str], TorchBackend]) -> TorchBackend:
+    return ours("mono")
 
 
 @pytest.fixture

@@ -1,58 +1,97 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
-from studio.models.backend import Sampling
+from studio.models.backend import Condition, MusicBackend, Sampling
 from studio.models.torch_backend.backend import TorchBackend
-from tests.models.reference import CODEBOOKS, PROMPT, SHORT_PROMPT, Reference, under
+from tests.models.reference import PROMPT, SHORT_PROMPT, Reference
 
-FRAMES = 200
+FRAMES = 300
+TEXTS = (PROMPT, SHORT_PROMPT, "hat", "", "swing kick dub")
+# In a melody model's prefix, transformers lets the tokens see the padding of shorter texts.
+EQUAL_TEXTS = (PROMPT, "dub techno dub techno dub", "hat " * 5, "bass " * 5, "swing kick dub a b")
 
-
-@torch.inference_mode()
-def _reference_take(
-    reference: Reference, guidance: float, *texts: str
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Greedy codes [B, K, T] and audio [B, 1, N] as transformers makes them."""
-    seen: list[torch.Tensor] = []
-    codec = reference.model.audio_encoder
-    decode = codec.decode
-
-    def remember(codes: torch.Tensor, **rest: object) -> object:
-        seen.append(codes)
-        return decode(codes, **rest)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "decode", remember)
-        audio = reference.model.generate(
-            **reference.texts(*texts),
-            do_sample=False,
-            guidance_scale=guidance,
-            max_new_tokens=FRAMES + CODEBOOKS - 1,
-        )
-    return seen[0][0].numpy(), audio.numpy()
+Oracle = Callable[[str], Reference]
+Ours = Callable[[str], TorchBackend]
 
 
-@pytest.mark.parametrize(
-    ("guidance", "texts"),
-    [(1.0, (PROMPT,)), (3.0, (PROMPT,)), (3.0, (PROMPT, SHORT_PROMPT))],
-    ids=["unguided", "guided", "guided and padded"],
-)
-def test_greedy_takes_equal_those_of_transformers(
-    reference: Reference, backend: TorchBackend, guidance: float, texts: tuple[str, ...]
-) -> None:
-    codes, audio = _reference_take(reference, guidance, *texts)
+def _conditions(kind: str) -> list[Condition]:
+    if kind == "text":
+        return [Condition(text=text) for text in TEXTS]
+    if kind == "unconditional":
+        return [Condition()] * 5
+    melodies = np.random.default_rng(3).integers(0, 12, (5, 7), dtype=np.int8)
+    return [
+        Condition(text=text, melody=melody)
+        for text, melody in zip(EQUAL_TEXTS, melodies, strict=True)
+    ]
+
+
+def _greedy(
+    backend: MusicBackend,
+    conditions: list[Condition],
+    guidance: float,
+    frames: int = FRAMES,
+    prefix: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
     steps = backend.steps(
-        under(*texts),
-        frames=FRAMES,
-        seeds=[0] * len(texts),
+        conditions,
+        frames=frames,
+        seeds=[0] * len(conditions),
         sampling=Sampling(top_k=1, guidance=guidance),
+        prefix=prefix,
         closed=True,
     )
-    actual = np.stack(list(steps), axis=-1)
+    return np.stack(list(steps), axis=-1)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0], ids=["unguided", "guided"])
+@pytest.mark.parametrize("name", ["mono", "stereo", "melody", "stereo melody"])
+def test_greedy_takes_equal_those_of_transformers(
+    oracle: Oracle, ours: Ours, name: str, guidance: float
+) -> None:
+    reference, backend = oracle(name), ours(name)
+    conditions = _conditions(reference.kind)
+    codes, audio = reference.greedy(conditions, frames=FRAMES, guidance=guidance)
+    assert codes.shape == (5, backend.info.codebooks, FRAMES)
     assert len(np.unique(codes)) > 10
-    np.testing.assert_array_equal(actual, codes)
-    np.testing.assert_allclose(backend.decode(actual), audio, atol=1e-5, rtol=0.0)
+    for takes in (slice(0, 5), slice(1, 3), slice(4, 5)):
+        actual = _greedy(backend, conditions[takes], guidance)
+        np.testing.assert_array_equal(actual, codes[takes])
+    np.testing.assert_allclose(backend.decode(codes), audio, atol=1e-5, rtol=0.0)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_smaller_batches_of_transformers_are_alike(oracle: Oracle, ours: Ours, batch: int) -> None:
+    conditions = _conditions("text")[:batch]
+    codes, _ = oracle("mono").greedy(conditions, frames=FRAMES, guidance=3.0)
+    np.testing.assert_array_equal(_greedy(ours("mono"), conditions, 3.0), codes)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_an_unconditional_decoder_makes_what_it_makes_in_transformers(
+    oracle: Oracle, ours: Ours, batch: int
+) -> None:
+    conditions = _conditions("unconditional")[:batch]
+    codes, _ = oracle("unconditional").greedy(conditions, frames=FRAMES, guidance=1.0)
+    assert len(np.unique(codes)) > 5
+    for guidance in (1.0, 3.0):
+        actual = _greedy(ours("unconditional"), conditions, guidance)
+        np.testing.assert_array_equal(actual, codes)
+
+
+@pytest.mark.parametrize("name", ["mono", "stereo", "melody", "unconditional"])
+def test_codes_are_continued_as_in_transformers(oracle: Oracle, ours: Ours, name: str) -> None:
+    reference, backend = oracle(name), ours(name)
+    conditions = _conditions(reference.kind)[:2]
+    shape = (2, backend.info.codebooks, 25)
+    prefix = np.random.default_rng(4).integers(0, backend.info.codebook_size, shape)
+    guidance = 1.0 if name == "unconditional" else 3.0
+    codes, _ = reference.greedy(conditions, frames=60, guidance=guidance, prefix=prefix)
+    np.testing.assert_array_equal(codes[..., :25], prefix)
+    actual = _greedy(backend, conditions, guidance, frames=60, prefix=prefix)
+    np.testing.assert_array_equal(actual, codes[..., 25:])
