@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -16,8 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from studio.core.errors import ModelError
+from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
 from studio.models.torch_backend.audiocraft import convert_audiocraft
+from studio.models.torch_backend.backend import TorchBackend
 from tests.models.audiocraft_writer import (
     VOCABULARY,
     Kind,
@@ -29,6 +32,7 @@ from tests.models.audiocraft_writer import (
     write_audiocraft,
     write_published,
 )
+from tests.models.reference import Reference
 
 KINDS: tuple[Kind, ...] = ("text", "melody", "unconditional")
 
@@ -377,26 +381,83 @@ def test_any_sizes_come_through(
     assert read_config(folder / "out")["decoder"]["num_attention_heads"] == heads
 
 
-def test_our_own_model_computes_the_same_from_either_form(tmp_path: Path) -> None:
-    from studio.models.backend import Condition
-    from studio.models.torch_backend.backend import TorchBackend
+def save_published_form(written: Written, folder: Path) -> Path:
+    """The model as it is published in the Hugging Face layout, without our conversion."""
+    config = written.model.config
+    if written.kind == "unconditional":
+        folder.mkdir()
+        save_file(expected(written.model, written.kind), folder / "model.safetensors")
+        sections = {
+            "model_type": "musicgen",
+            "decoder": config.decoder.to_dict() | {"cross_attention": False},
+            "audio_encoder": config.audio_encoder.to_dict(),
+        }
+        (folder / "config.json").write_text(json.dumps(sections))
+    else:
+        written.model.save_pretrained(folder)
+        tokenizer = written.find("t5-base") / "tokenizer.json"
+        (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+    return folder
 
-    written = write_both(tmp_path, "text")
-    written.model.generation_config.decoder_start_token_id = VOCABULARY
-    written.model.save_pretrained(tmp_path / "saved")
-    (tmp_path / "saved" / "tokenizer.json").write_bytes(
-        (written.target / "tokenizer.json").read_bytes()
-    )
+
+def said(kind: Kind) -> list[Condition]:
+    """Two texts of one length: transformers pads melody models in a way of its own."""
+    if kind == "unconditional":
+        return [Condition(), Condition()]
+    random = np.random.default_rng(5)
+    melodies = [random.integers(0, 12, 20).astype(np.int8) for _ in range(2)]
+    return [
+        Condition(text=text, melody=melody if kind == "melody" else None)
+        for text, melody in zip(["dark jungle", "reese break"], melodies, strict=True)
+    ]
+
+
+def test_our_own_backend_computes_the_same_from_either_form(
+    written: Written, tmp_path: Path
+) -> None:
+    published = TorchBackend(open_bundle(save_published_form(written, tmp_path / "published")))
     converted = TorchBackend(open_bundle(written.target))
-    saved = TorchBackend(open_bundle(tmp_path / "saved"))
-    tokens = torch.randint(0, VOCABULARY + 1, (2, 4, 11)).numpy()
-    said = [Condition(text="dark jungle"), Condition(text="")]
+    info, random = converted.info, np.random.default_rng(6)
+    tokens = random.integers(0, VOCABULARY + 1, (2, info.codebooks, 11))
 
-    assert (converted.logits(tokens, said) == saved.logits(tokens, said)).all()
-    audio = 0.3 * torch.randn(1, 1, 6_400).numpy()
-    assert (converted.encode(audio) == saved.encode(audio)).all()
-    codes = saved.encode(audio)
-    assert (converted.decode(codes) == saved.decode(codes)).all()
+    logits = converted.logits(tokens, said(written.kind))
+
+    assert np.array_equal(logits, published.logits(tokens, said(written.kind)))
+    audio = random.normal(scale=0.3, size=(1, info.channels, 6_400)).astype(np.float32)
+    codes = converted.encode(audio)
+    assert np.array_equal(codes, published.encode(audio))
+    assert np.array_equal(converted.decode(codes), published.decode(codes))
+    kinds = {(True, False): "text", (True, True): "melody", (False, False): "unconditional"}
+    assert kinds[info.has_text, info.has_melody] == written.kind
+
+
+def test_our_own_backend_computes_from_audiocrafts_form_what_transformers_does(
+    written: Written,
+) -> None:
+    bare = written.kind == "unconditional"
+    oracle = Reference(written.model.decoder if bare else written.model, written.target)
+    converted = TorchBackend(open_bundle(written.target))
+    shape = (2, converted.info.codebooks, 11)
+    tokens = np.random.default_rng(7).integers(0, VOCABULARY + 1, shape)
+
+    ours = converted.logits(tokens, said(written.kind))
+
+    theirs = oracle.logits(tokens, said(written.kind))
+    assert np.abs(ours - theirs).max() < 1e-4
+
+
+def test_a_model_without_conditioners_plays(tmp_path: Path) -> None:
+    written = write_both(tmp_path, "unconditional", dim=2048, heads=2, layers=1, ffn=64)
+    backend = TorchBackend(open_bundle(written.target))
+    greedy = Sampling(top_k=1, guidance=1.0)
+
+    steps = backend.steps([Condition()], frames=6, seeds=[1], sampling=greedy)
+    codes = np.stack(list(steps), axis=2)
+
+    assert codes.shape == (1, 4, 6)
+    sound = backend.decode(codes)
+    assert sound.shape == (1, 1, 6 * 640)
+    assert np.isfinite(sound).all()
 
 
 def test_the_writer_is_the_inverse_of_the_mapping() -> None:

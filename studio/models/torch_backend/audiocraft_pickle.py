@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,6 +25,8 @@ from studio.models.bundle import MAX_TENSORS, file_fault
 _ZIP = b"PK\x03\x04"
 # Beside tensors a checkpoint's own pickle holds names and a few settings.
 _MAX_PICKLE_BYTES = 64 * 2**20
+# torch's own words come with advice to open the file in the unsafe way.
+_DETAIL = re.compile(r"WeightsUnpickler error: (.{1,80}?)(?: (?:Please|Check) |$)")
 _REFUSED = re.compile(r"(?:GLOBAL|Unsupported global:?|class)\s+(?:GLOBAL\s+)?`?([\w.]+)")
 
 
@@ -87,7 +91,10 @@ def _load(file: Path) -> object:
         raise file_fault(
             file, "it is damaged, or in the oldest of torch's forms, which is not safe"
         )
-    content: object = torch.load(file, map_location="cpu", weights_only=True, mmap=archive)
+    with warnings.catch_warnings():
+        # About unusual ways to pickle; what matters of it becomes the error's one line.
+        warnings.simplefilter("ignore")
+        content: object = torch.load(file, map_location="cpu", weights_only=True, mmap=archive)
     return content
 
 
@@ -107,4 +114,7 @@ def _cause(error: Exception) -> str:
         return f"it asks for {refused[1]:.100}, and a checkpoint never runs code here"
     if isinstance(error, OSError) and error.strerror:
         return f"it cannot be read ({error.strerror})"
-    return f"it is damaged or not complete ({type(error).__name__} {text:.120})"
+    if isinstance(error, UnpicklingError):
+        detail = _DETAIL.search(text)
+        text = detail[1] if detail else "it holds more than weights"
+    return f"it is damaged or not complete ({text or type(error).__name__:.120})"
