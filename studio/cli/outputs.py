@@ -18,7 +18,7 @@ import numpy as np
 
 from studio.audio.clip import AudioClip
 from studio.core.errors import InputError, StorageError
-from studio.editing.loops import loop_frames
+from studio.editing.loops import close_loop, loop_frames
 from studio.generation.request import Take
 
 MIN_SAMPLE_RATE = 8_000
@@ -166,6 +166,7 @@ def at_rate(take: Take, sample_rate: int) -> AudioClip:
         sample_rate: In Hz.
     """
     from studio.audio.resample import resample
+    from studio.generation.planning import SEAM_FADE_SECONDS
 
     clip = take.clip
     if take.bars is None or take.tempo_bpm is None or clip.sample_rate == sample_rate:
@@ -177,7 +178,10 @@ def at_rate(take: Take, sample_rate: int) -> AudioClip:
     wrapped = resample(AudioClip(samples=around, sample_rate=clip.sample_rate), sample_rate)
     start = pad * sample_rate // clip.sample_rate
     frames = loop_frames(take.tempo_bpm, take.bars, sample_rate)
-    return AudioClip(samples=wrapped.samples[:, start : start + frames], sample_rate=sample_rate)
+    # The nearest whole frame is another moment at each rate; the head takes up the difference.
+    fade_frames = round(SEAM_FADE_SECONDS * sample_rate)
+    looped = close_loop(wrapped.samples[:, start:], frames, fade_frames)
+    return AudioClip(samples=looped, sample_rate=sample_rate)
 
 
 def check_output(path: Path) -> None:

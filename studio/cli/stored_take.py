@@ -112,10 +112,7 @@ def file_take(path: Path) -> StoredTake:
     Raises:
         InputError: The file is not usable, or holds no recipe.
     """
-    from studio.models.codes import load_codes
-
-    codes = load_codes(path).array
-    facts = read_facts(path)
+    codes, facts = read_codes(path)
     if "recipe" not in facts:
         raise InputError(
             f"{shown_path(path)} holds codes without a recipe; give a file that --codes or "
@@ -136,25 +133,26 @@ def file_take(path: Path) -> StoredTake:
         ) from error
 
 
-def read_facts(path: Path) -> dict[str, str]:
-    """The short texts beside the codes in a file that `load_codes` has read.
+def read_codes(path: Path) -> tuple[NDArray[np.int64], dict[str, str]]:
+    """The codes [K, T] of an `.npz` file, and the short texts beside them.
 
     Raises:
-        InputError: They are damaged.
+        InputError: The file is not usable.
     """
+    from studio.models.codes import load_codes
+
     try:
+        codes = load_codes(path).array
         with np.load(path, allow_pickle=False) as arrays:
-            names = [name for name in arrays.files if name != "codes"]
-            found = {name: arrays[name] for name in names}
-    except Exception as error:
+            found = {name: np.asarray(arrays[name]) for name in arrays.files if name != "codes"}
+    except InputError:
+        raise
+    except Exception as error:  # what a damaged archive can raise is listed nowhere
         raise InputError(
-            f"{shown_path(path)} is damaged ({one_line(str(error))}); write it again."
+            f"{shown_path(path)} is damaged ({one_line(str(error)):.120}); write it again."
         ) from error
-    return {
-        name: str(value)
-        for name, value in found.items()
-        if value.ndim == 0 and value.dtype.kind == "U"
-    }
+    texts = {name: value for name, value in found.items() if value.dtype.kind == "U"}
+    return codes, {name: str(value) for name, value in texts.items() if value.ndim == 0}
 
 
 def _length(text: str) -> float:

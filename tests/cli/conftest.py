@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +38,14 @@ def tone_take(request: GenerationRequest) -> Take:
         key=request.key,
         seconds_taken=0.1,
     )
+
+
+def write_tone(path: Path, seconds: float = 1.0) -> Path:
+    """A sound of an A, at a rate and channel count of its own."""
+    time = np.arange(round(seconds * 22_050)) / 22_050
+    samples = np.tile(0.5 * np.sin(2 * np.pi * 440 * time), (2, 1))
+    AudioClip(samples=samples, sample_rate=22_050).save(path)
+    return path
 
 
 @pytest.fixture
@@ -108,3 +119,32 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.generation.tiny_bundle import write_tiny_bundle
 
     return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def own_bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the small model that a test may change."""
+    folder: Path = shutil.copytree(tiny_bundle, tmp_path / "own")
+    return folder
+
+
+@pytest.fixture
+def made_take(
+    studio: Studio,
+    own_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> tuple[Path, Path]:
+    """Sample 1 of the library, made by `own_bundle`: one bar of two seconds, with its codes."""
+    output = tmp_path / "take.wav"
+    asked = ("--prompt", "dub", "--bpm", 120, "--bars", 1, "--seed", 7, "--model", own_bundle)
+    assert studio("generate", *asked, "--output", output, "--codes") == 0
+    capsys.readouterr()
+    tone_take(GenerationRequest(prompt="")).clip.save(tmp_path / "imported.wav")
+    return output, output.with_suffix(".npz")
+
+
+@pytest.fixture
+def rows(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    """What `--json` has said since the last look."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -15,10 +15,12 @@ from studio.cli.outputs import Target
 from studio.cli.progress import ProgressBar
 from studio.core.errors import DeviceError, StorageError
 from studio.generation.engine import Engine
-from studio.generation.request import Chunk, GenerationRequest
+from studio.generation.request import Chunk, GenerationRequest, Take
 from studio.library.library import Library
 from studio.library.records import Change
+from studio.models.codes import load_codes
 from studio.playback.player import Player
+from tests.cli.conftest import write_tone
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, Any]], str]:
@@ -52,6 +54,75 @@ def test_every_flag_reaches_the_request(
             guidance=2.0,
         )
     ]
+
+
+def test_what_the_take_follows_reaches_the_request(
+    studio: Any, tones: list[GenerationRequest], tmp_path: Path
+) -> None:
+    sound = write_tone(tmp_path / "tone.wav", 3.0)
+    given = ("--melody", sound, "--continue", sound, "--continue-seconds", 0.5)
+    assert studio("generate", "--prompt", "", "--negative", "drums, noise", *given) == 0
+    (asked,) = tones
+    assert (asked.prompt, asked.negative) == ("", "drums, noise")
+    assert asked.melody_file == asked.continue_file == str(sound)
+    assert asked.melody is not None
+    assert set(asked.melody[2:-2]) == {"9"}
+    assert asked.continue_seconds == 0.5
+
+
+def test_a_file_gives_a_prompt_a_line_each_with_its_seeds(
+    studio: Any, tones: list[GenerationRequest], tmp_path: Path
+) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("# two\ndub 120 bpm\n\n  techno, F#m \n", encoding="utf-8")
+    flags = ("--seed", 5, "--count", 2, "--bars", 1, "--bpm", 100, "--batch", 3)
+    assert studio("generate", "--from-file", file, *flags, "--output-dir", tmp_path / "out") == 0
+    assert [(asked.prompt, asked.seed) for asked in tones] == [
+        ("dub 120 bpm", 5),
+        ("dub 120 bpm", 6),
+        ("techno, F#m", 5),
+        ("techno, F#m", 6),
+    ]
+    assert len(files(tmp_path / "out")) == 4
+
+
+def test_the_sample_rate_is_the_files_and_the_library_keeps_the_models(
+    studio: Any, tones: list[GenerationRequest], data_dir: Path, tmp_path: Path, rows: Any
+) -> None:
+    output = tmp_path / "x.wav"
+    flags = ("--output", output, "--sample-rate", 48_000, "--codes", "--json")
+    assert studio("generate", "--prompt", "dub", *flags) == 0
+    (row,) = rows()
+    assert (probe(output).frames, probe(output).sample_rate) == (24_000, 48_000)
+    assert (row["frames"], row["sample_rate"], row["seconds"]) == (24_000, 48_000, 0.5)
+    assert row["codes"] == str(tmp_path / "x.npz")
+    assert load_codes(tmp_path / "x.npz").frames == 25
+    with Library.open(data_dir) as library:
+        (record,) = library.search()
+        assert (record.frames, record.sample_rate) == (16_000, 32_000)
+        assert probe(library.path(record)).sample_rate == 32_000
+
+
+def test_a_fault_of_one_take_does_not_cost_the_others_of_its_batch(
+    studio: Any,
+    tones: list[GenerationRequest],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    write = Target.write
+
+    def faulty(target: Target, take: Take, facts: dict[str, str]) -> Any:
+        if take.request.seed == 2:
+            raise StorageError("take 2 was not written, the disk is full.")
+        return write(target, take, facts)
+
+    monkeypatch.setattr(Target, "write", faulty)
+    folder = tmp_path / "out"
+    flags = ("--seed", 1, "--count", 8, "--batch", 4, "--no-library", "--output-dir", folder)
+    assert studio("generate", "--prompt", "dub", *flags) == 1
+    assert capsys.readouterr().err == "studio: take 2 was not written, the disk is full.\n"
+    assert len(files(folder)) == 3
 
 
 @pytest.mark.parametrize(
@@ -151,53 +222,27 @@ def test_a_new_seed_is_drawn_each_time(studio: Any, tones: list[GenerationReques
     assert len({asked.seed for asked in tones}) == 3
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--bpm", "1000"), "tempo must be from 60 to 200 bpm, not 1000"),
-        (("--bpm", "nan"), "tempo must be from 60 to 200 bpm, not nan"),
-        (("--bars", "0"), "bars must be a whole number from 1 to 64, not 0"),
-        (("--key", "H"), "key 'H' is not known"),
-        (("--duration", "-1"), "duration must be from 0.1 to 600 seconds"),
-        (("--bars", "2", "--duration", "2"), "one length only"),
-        (("--count", "0"), "count must be a whole number from 1"),
-        (("--count", "2", "--output", "x.wav"), "--output-dir"),
-        (("--no-library",), "Nothing would be kept"),
-        (("--output", "/no/such/folder/x.wav"), "/no/such/folder does not exist"),
-        (("--output", "/"), "is a folder"),
-        (("--output-dir", "/dev/null/x"), "Cannot create the folder"),
-        (("--output-dir", "takes", "--prefix", "../x"), "prefix '../x'"),
-    ],
-)
-def test_what_cannot_be_done_is_one_line_and_nothing_is_rendered(
-    studio: Any,
-    tones: list[GenerationRequest],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    arguments: tuple[str, ...],
-    message: str,
+def test_a_take_goes_on_from_a_sound(
+    studio: Any, tiny_bundle: Path, tmp_path: Path, rows: Any
 ) -> None:
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
-    assert studio("generate", "--prompt", "dub", *arguments) == 1
-    said = capsys.readouterr()
-    assert message in said.err
-    assert said.err.count("\n") == 1
-    assert said.out == ""
-    assert tones == []
-    assert files(tmp_path / "cwd") == []
+    """With a real engine: a second of sound, the last half of it kept, 1.2 s in all."""
+    output = tmp_path / "x.wav"
+    sound = write_tone(tmp_path / "tone.wav")
+    flags = ("--model", tiny_bundle, "--bpm", 120, "--duration", 1.2, "--output", output)
+    kept = ("--continue", sound, "--continue-seconds", 0.5, "--no-library", "--json")
+    assert studio("generate", "--prompt", "dub", *flags, *kept) == 0
+    (row,) = rows()
+    assert (row["frames"], row["from_seconds"]) == (38_400, 0.5)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [(), ("--prompt",), ("--prompt", "x", "--bars", "two"), ("--prompt", "x", "--colour", "red")],
-)
-def test_wrong_usage_is_status_2(
-    studio: Any, tones: list[GenerationRequest], arguments: tuple[str, ...]
+def test_an_added_model_is_known_by_its_name(
+    studio: Any, tiny_bundle: Path, tmp_path: Path
 ) -> None:
-    assert studio("generate", *arguments) == 2
-    assert tones == []
+    output = tmp_path / "x.wav"
+    flags = ("--model", "dusty", "--bpm", 120, "--max-steps", 8, "--no-library")
+    assert studio("models", "add", tiny_bundle, "--name", "dusty") == 0
+    assert studio("generate", "--prompt", "dub", *flags, "--output", output) == 0
+    assert probe(output).frames == 8 * 640
 
 
 def test_a_full_disk_leaves_nothing_half_written(

@@ -53,7 +53,7 @@ def test_the_version_is_the_products(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_every_verb_has_a_help_line() -> None:
     text = build_parser().format_help()
-    assert len(VERBS) == 5
+    assert len(VERBS) == 8
     for verb in ("generate", "library", "models", "train-house", "doctor"):
         assert f"    {verb} " in text
 
