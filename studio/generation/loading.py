@@ -53,9 +53,9 @@ def load_model(
     Raises:
         ModelError: It is unknown or broken.
     """
-    folder = (shelf or ModelShelf(None)).resolve(name)
+    shelf = shelf or ModelShelf(None)
+    folder = shelf.resolve(name)
     prompting = open_bundle(folder).prompting
     template = None if prompting is None else PromptTemplate.from_dict(prompting)
-    return LoadedModel(
-        backend=load_backend(folder, backend=backend, precision=precision), template=template
-    )
+    loaded = load_backend(folder, backend=backend, precision=precision, digest=shelf.digest)
+    return LoadedModel(backend=loaded, template=template)
