@@ -10,11 +10,17 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from studio.audio.clip import AudioClip
+from studio.audio.files import probe
+from studio.cli import musicgen_cli
 from studio.cli.main import build_parser, run
 from studio.library import query, search
 from studio.library.query import parse_query
+from studio.playback.player import Player
+from tests.models.reference import Shape, build_model, save_model
 
 EXAMPLE = re.compile(r"^(studio|musicgen-cli) .*$", flags=re.MULTILINE)
 
@@ -103,14 +109,93 @@ def test_a_cheap_example_runs_in_an_empty_library(
     assert capsys.readouterr().err == ""
 
 
+def keys_listed(text: str, whose: str) -> list[str]:
+    """What the page says that `--json` says."""
+    (listed,) = re.findall(rf"one object for {whose}: `([^`]+)`", text)
+    return str(listed).split()
+
+
+def making(text: str) -> list[str]:
+    """The examples that make takes or codes, in the order of the page."""
+    start, end = text.index("## studio generate"), text.index("## studio library")
+    return [match[0] for match in EXAMPLE.finditer(text[start:end])]
+
+
+@pytest.fixture
+def things(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the examples name, and a small model in a cache of its own."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    time = np.arange(3 * 44_100) / 44_100
+    for name, pitch in (("hum", 220.0), ("break", 80.0)):
+        samples = 0.5 * np.sin(2 * np.pi * pitch * time) * np.exp(-(time % 0.5) * 8)
+        AudioClip(samples=samples, sample_rate=44_100).save(folder / f"{name}.wav")
+    (folder / "prompts.txt").write_text("# slow\ndub 110 bpm\ntechno 130 bpm\n", encoding="utf-8")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    cached = tmp_path / "cache" / "hub" / "models--facebook--musicgen-melody"
+    commit = "0123456789" * 4
+    save_model(build_model(Shape(kind="melody", layers=2)), cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit, encoding="ascii")
+    return folder
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[AudioClip]:
+    """What the sound card is given; it is done with it at once."""
+    heard: list[AudioClip] = []
+    monkeypatch.setattr(Player, "play", lambda player, clip, *, loop: heard.append(clip))
+    return heard
+
+
+def test_the_examples_that_make_something_run_in_the_order_of_the_page(
+    text: str,
+    things: Path,
+    played: list[AudioClip],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """On the embedded model, in one library; musicgen-cli in its own."""
+    examples = making(text)
+    assert len(examples) >= 17
+    for example in examples:
+        name, *arguments = shlex.split(example)
+        if name == "studio":
+            whole = ["--data-dir", str(tmp_path / "library"), *arguments]
+            status = run(whole, open_window=lambda data_dir: 99)
+        else:
+            status = musicgen_cli.main(arguments)
+        said = capsys.readouterr()
+        assert (status, said.err) == (0, ""), example
+        if "--json" in arguments:
+            (row,) = [json.loads(line) for line in said.out.splitlines()]
+            assert keys_listed(text, "each take") == list(row)
+        else:
+            for path in said.out.splitlines():
+                assert Path(path).stat().st_size > 100, example
+    assert len(played) == 1
+    bars_of = {"x": 2 * 240 / 174, "electro": 240 / 128, "rain": 2.0, "longer": 4.0, "y": None}
+    for stem, seconds in bars_of.items():
+        sound = probe(things / f"{stem}.wav")
+        rate = 48_000 if stem == "electro" else 32_000
+        assert sound.sample_rate == rate
+        assert seconds is None or sound.frames == round(seconds * rate)
+    assert len(list((things / "night").glob("take_000[1-4].*"))) == 8
+    assert [path.name for path in sorted((things / "endings").iterdir())] == [
+        "take_0001.wav",
+        "take_0002.wav",
+    ]
+
+
 def test_the_keys_of_json_are_listed(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--data-dir", str(tmp_path / "library"), "models", "--json"]
     assert run(arguments, open_window=lambda data_dir: 99) == 0
     keys = json.loads(capsys.readouterr().out.splitlines()[0])
-    (listed,) = re.findall(r"one object for each model: `([^`]+)`", text)
-    assert listed.split() == list(keys)
+    assert keys_listed(text, "each model") == list(keys)
 
 
 def test_every_term_of_a_query_is_listed_and_understood(text: str) -> None:
