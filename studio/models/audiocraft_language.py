@@ -172,10 +172,8 @@ def language_layout(settings: Settings, shapes: Mapping[str, Shape]) -> Language
     rows, dim = _matrix(shapes, "emb.0.weight")
     ffn, _ = _matrix(shapes, f"{_LAYER}0.linear1.weight")
     text_width = 0 if kind == "unconditional" else _matrix(shapes, f"{_TEXT}weight")[1]
-    if text_width == dim:
-        raise ModelError(
-            f"its text projection from {dim} to {dim} has no place in the Hugging Face form"
-        )
+    if dim == text_width or (kind == "melody" and dim == CHROMA_BINS):
+        raise ModelError(f"its projection from {dim} to {dim} has no place in Hugging Face's form")
     placements = tuple(
         _placements(
             kind,

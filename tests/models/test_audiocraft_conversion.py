@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from studio.core.errors import ModelError
+from studio.models.audiocraft_language import CHROMA_BINS
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
 from studio.models.torch_backend.audiocraft import convert_audiocraft
 from studio.models.torch_backend.backend import TorchBackend
 from tests.models.audiocraft_writer import (
+    TEXT_WIDTH,
     VOCABULARY,
     Kind,
     codec_state,
@@ -369,8 +371,10 @@ def test_any_sizes_come_through(
     ffn: int,
     legacy: bool,
 ) -> None:
+    dim = heads * width
+    # Hugging Face's form has no projection between equal widths.
+    assume(dim > 2 and dim not in (CHROMA_BINS, TEXT_WIDTH))
     folder = tmp_path_factory.mktemp("any")
-    dim = heads * width if heads * width > 2 else 4
     model = tiny_model(kind, channels=channels, dim=dim, heads=heads, layers=layers, ffn=ffn)
     find = write_published(folder / "published", model)
     source = write_audiocraft(folder / "audiocraft", model, kind, legacy=legacy)

@@ -241,6 +241,14 @@ def test_a_projection_between_equal_widths_is_refused(described: Any) -> None:
     with pytest.raises(ModelError, match="from 32 to 32"):
         layout_of(settings, {**shapes, name: (32, 32)})
 
+    settings, shapes = described("melody")
+    narrow = {
+        other: tuple({32: 12, 96: 36}.get(size, size) for size in shape)
+        for other, shape in shapes.items()
+    }
+    with pytest.raises(ModelError, match="from 12 to 12"):
+        layout_of(settings, narrow)
+
 
 def test_names_lose_what_wrappers_added() -> None:
     names = [
