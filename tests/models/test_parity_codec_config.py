@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.core.errors import ModelError
-from studio.models.torch_backend.codec_config import EncodecConfig
+from studio.models.codec_config import EncodecConfig
 from tests.models.codec_reference import published_shape
 
 # What facebook/encodec_32khz states.

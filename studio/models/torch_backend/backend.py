@@ -17,9 +17,9 @@ from studio.core.errors import InputError, ModelError
 from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import CONFIG, GENERATION, PROMPTING, Bundle
 from studio.models.config_fields import read_integer, read_number
+from studio.models.streams import Streams
 from studio.models.torch_backend.decode import generate_frames
 from studio.models.torch_backend.loading import Networks, load_networks, naming
-from studio.models.torch_backend.streams import Streams
 
 LONGEST_WINDOW_SECONDS = 30
 MAX_SEED = 2**63 - 1

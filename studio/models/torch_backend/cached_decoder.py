@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from studio.models.streams import Stream, Streams
 from studio.models.torch_backend.packing import LEAST_ROWS
-from studio.models.torch_backend.streams import Stream, Streams
 from studio.models.torch_backend.transformer import DecoderBlock, MusicDecoder, sinusoids
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from studio.models.torch_backend.codec_config import EncodecConfig
+from studio.models.codec_config import EncodecConfig
 from studio.models.torch_backend.codec_layers import Decoder, Encoder, Network
 from studio.models.torch_backend.codec_stream import NetworkStream
 from studio.models.torch_backend.codec_weights import CODEBOOKS, state_from_hf, state_to_hf

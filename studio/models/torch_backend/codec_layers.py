@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from studio.models.torch_backend.codec_config import EncodecConfig
+from studio.models.codec_config import EncodecConfig
 
 
 class SameConv(nn.Module):

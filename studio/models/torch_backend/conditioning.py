@@ -21,8 +21,8 @@ from torch.nn import functional
 from studio.core.errors import InputError, ModelError
 from studio.models.backend import Condition
 from studio.models.config_fields import read_integer, require_value
+from studio.models.streams import Stream
 from studio.models.tokenizer import TextTokenizer
-from studio.models.torch_backend.streams import Stream
 from studio.models.torch_backend.transformer import MusicLanguageModel
 
 PITCH_CLASSES = 12

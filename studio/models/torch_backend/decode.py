@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from studio.models.backend import Sampling
 from studio.models.patterns import delay
 from studio.models.sampling import pick_codes
+from studio.models.streams import Streams
 from studio.models.torch_backend.cached_decoder import CachedDecoder
-from studio.models.torch_backend.streams import Streams
 from studio.models.torch_backend.transformer import MusicDecoder
 
 

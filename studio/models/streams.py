@@ -1,6 +1,7 @@
 """Which ways through the decoder a batch of takes needs, and how their logits meet.
 
-Owns the order of the decoder's rows and the guidance between them. It runs no network.
+Owns the order of the decoder's rows and the guidance between them, the same for every backend. It
+runs no network.
 
 Letters in shapes: B takes, R streams, K codebooks, V codes in a codebook, D model width, L text
 tokens, P places of the prefix.
@@ -10,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from studio.models.sampling import guide
 
@@ -23,7 +24,7 @@ TEXT_BLOCK = 32
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stream:
-    """One condition, in the decoder's own width.
+    """One condition, in the decoder's own width, as arrays of the backend's library.
 
     Attributes:
         text: What the layers attend to, float [L, D]; None is the null condition, under which
@@ -31,8 +32,8 @@ class Stream:
         prefix: What stands before the tokens, float [P, D]; None is nothing.
     """
 
-    text: Tensor | None = None
-    prefix: Tensor | None = None
+    text: Any = None
+    prefix: Any = None
 
     @property
     def text_length(self) -> int:
