@@ -239,7 +239,7 @@ def _codec_config(shape: Shape) -> Any:
         hidden_size=16,
         codebook_size=shape.vocabulary,
         codebook_dim=16,
-        target_bandwidths=[rate * shape.codebooks],
+        target_bandwidths=[rate * (shape.codebooks + 0.5)],
         audio_channels=1,
         norm_type="weight_norm",
         use_causal_conv=False,
