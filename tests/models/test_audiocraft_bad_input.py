@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from studio.core.errors import ModelError, StorageError
@@ -416,6 +418,38 @@ def test_names_that_are_none_are_refused(tmp_path: Path) -> None:
         torch.save({"state": {name: torch.zeros(1)}}, file)
         with pytest.raises(ModelError, match="not the name of a tensor"):
             tensor_table(load_pickle(file)["state"], file)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    legacy=st.booleans(),
+    flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+    near=st.sampled_from([200, 2_000, 10**9]),
+)
+def test_a_file_with_wrong_bytes_is_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory,
+    legacy: bool,
+    flips: list[tuple[float, int]],
+    near: int,
+) -> None:
+    file = tmp_path_factory.mktemp("flipped") / "x.bin"
+    weights = {"a": torch.zeros(40, 3), "b": torch.ones(7)}
+    save_package(file, weights, {"x": 1}, legacy=legacy)
+    content = bytearray(file.read_bytes())
+    for place, value in flips:
+        content[int(place * (min(near, len(content)) - 1))] = value
+    file.write_bytes(content)
+
+    held, message = 0, str(file)
+    try:
+        table = tensor_table(load_pickle(file).get("best_state"), file)
+        held = sum(value.nbytes for value in table.values())
+    except ModelError as error:
+        message = error.user_message
+
+    assert held <= 2 * len(content)
+    assert str(file) in message
+    assert "\n" not in message
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
