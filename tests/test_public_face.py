@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from studio import AudioClip, MusicGen, generate_audio, save_audio
 from studio.audio.files import read_audio
 from studio.core.errors import InputError, ModelError, StorageError
 from studio.generation.request import Chunk
+from tests.models.reference import Shape, build_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,8 @@ def test_importing_the_package_loads_nothing(repository: Path) -> None:
     script = (
         "import sys, studio; loaded = {'torch', 'numpy', 'PySide6'} & set(sys.modules);"
         "assert sorted(studio.__all__) == ['AudioClip', 'MusicGen', 'add_model',"
-        " 'generate_audio', 'get_model', 'list_models', 'save_audio'], studio.__all__; assert set(studio.__all__) <= set(dir(studio));"
+        " 'generate_audio', 'get_model', 'list_models', 'save_audio'], studio.__all__;"
+        "assert set(studio.__all__) <= set(dir(studio));"
         "sys.exit(', '.join(loaded) or 0)"
     )
     ended = subprocess.run(
@@ -112,6 +115,105 @@ def test_logits_belong_to_the_delayed_grid(model: MusicGen) -> None:
     assert logits.shape == (2, 4, 3, 64)
     assert np.allclose(model.logits(grid, "dub")[0], logits[0], atol=1e-4)
     assert not np.allclose(model.logits(grid)[0], logits[0], atol=1e-4)
+
+
+def test_takes_made_at_once_are_those_made_alone(model: MusicGen) -> None:
+    options = {"bars": 1, "bpm": 187.5, "seed": 4, "count": 3}
+    at_once = model.takes(["dub", "techno"], batch=6, **options)  # type: ignore[arg-type]
+    alone = model.takes(["dub", "techno"], batch=1, **options)  # type: ignore[arg-type]
+    assert [take.request for take in at_once] == [take.request for take in alone]
+    for one, other in zip(at_once, alone, strict=True):
+        assert np.array_equal(one.codes, other.codes)
+
+
+def test_a_negative_prompt_matters_under_guidance(model: MusicGen) -> None:
+    options = {"max_steps": 30, "bpm": 187.5, "seed": 3, "guidance": 3.0}
+    plain = model.codes("dub", **options)  # type: ignore[arg-type]
+    away = model.codes("dub", negative="techno", **options)  # type: ignore[arg-type]
+    assert not np.array_equal(plain, away)
+
+
+def test_a_take_begins_with_a_sound_in_any_form(model: MusicGen, tmp_path: Path) -> None:
+    """A file, a clip and samples: the last quarter of a second of each, 12 codec frames."""
+    sound = 0.5 * np.sin(np.arange(32_000) / 20).astype(np.float32)
+    clip = AudioClip(samples=sound, sample_rate=model.sampling_rate)
+    clip.save(tmp_path / "sound.wav", subtype="FLOAT")
+    codes = [
+        model.codes(
+            "dub", bpm=187.5, max_steps=30, seed=3, continuation=given, continue_seconds=0.25
+        )
+        for given in (tmp_path / "sound.wav", clip, sound, sound[None])
+    ]
+    for each in codes[1:]:
+        assert np.array_equal(each, codes[0])
+    assert np.array_equal(codes[0][0, :, :12], model.encode(sound[-8_000:])[0, :, :12])
+
+
+def test_a_take_begins_with_codes(model: MusicGen) -> None:
+    (start,) = model.codes("dub", bpm=187.5, max_steps=20, seed=3)
+    (codes,) = model.codes("dub", bpm=187.5, max_steps=50, seed=4, continuation=start)
+    assert codes.shape == (4, 50)
+    assert np.array_equal(codes[:, :20], start)
+
+
+def test_a_take_goes_on_from_its_codes(model: MusicGen) -> None:
+    (take,) = model.takes("dub", bpm=187.5, bars=1, seed=3)
+    longer = model.extend(take, bars=3)
+    assert (longer.bars, longer.clip.frames) == (3, 3 * take.clip.frames)
+    kept = take.clip.frames // 640
+    assert np.array_equal(longer.codes[:, :kept], take.codes[:, :kept])
+    assert model.extend(take).bars == 2
+    in_seconds = model.extend(take, duration_seconds=np.float64(1.5), seed=np.int64(5))
+    assert (in_seconds.clip.frames, in_seconds.request.seed) == (48_000, 5)
+
+
+def test_a_part_is_made_anew_and_the_rest_kept(model: MusicGen) -> None:
+    """From 0.4 to 0.8 s: codec frames 20 to 40."""
+    (take,) = model.takes("dub", bpm=187.5, bars=1, seed=3)
+    other = model.regenerate(take, from_seconds=0.4, to_seconds=0.8, seed=9)
+    changed = np.nonzero((take.codes != other.codes).any(axis=0))[0]
+    assert (changed[0], changed[-1]) == (20, 39)
+    assert other.clip.frames == take.clip.frames
+    assert model.regenerate(take, from_seconds=1.0).request.seed != take.request.seed
+
+
+def test_impossible_parts_and_lengths_are_named(model: MusicGen) -> None:
+    (take,) = model.takes("dub", bpm=187.5, bars=1, seed=3)
+    with pytest.raises(InputError, match="1 bars already"):
+        model.extend(take, bars=1)
+    with pytest.raises(InputError, match="must end after"):
+        model.regenerate(take, from_seconds=1.0, to_seconds=0.5)
+    with pytest.raises(InputError, match="cannot begin at 400"):
+        model.regenerate(take, from_seconds=400)
+    with pytest.raises(InputError, match="another model"):
+        model.extend(replace(take, model_hash="ab" * 32))
+
+
+def test_a_melody_in_any_form_leads_a_melody_model(model: MusicGen, tmp_path: Path) -> None:
+    save_model(build_model(Shape(kind="melody", layers=2)), tmp_path / "melody")
+    melodic = MusicGen.from_pretrained(tmp_path / "melody")
+    sound = 0.5 * np.sin(2 * np.pi * 440 * np.arange(64_000) / 32_000).astype(np.float32)
+    clip = AudioClip(samples=sound, sample_rate=32_000)
+    clip.save(tmp_path / "hum.wav", subtype="FLOAT")
+    takes = [
+        melodic.takes("dub techno", max_steps=20, seed=3, melody=given)[0]
+        for given in (tmp_path / "hum.wav", clip, sound)
+    ]
+    (plain,) = melodic.takes("dub techno", max_steps=20, seed=3)
+    for take in takes:
+        assert set((take.request.melody or "")[3:-3]) == {"9"}
+        assert np.array_equal(take.codes, takes[0].codes)
+        assert not np.array_equal(take.codes, plain.codes)
+    with pytest.raises(ModelError, match="follows no melody"):
+        model.generate("dub", melody=clip)
+
+
+def test_an_unconditional_model_takes_an_empty_description(tmp_path: Path) -> None:
+    save_model(build_model(Shape(kind="unconditional", layers=2)), tmp_path / "micro")
+    micro = MusicGen.from_pretrained(tmp_path / "micro")
+    assert micro.generate("", max_steps=20, seed=3).shape == (1, 20 * 640)
+    with pytest.raises(ModelError, match="without words"):
+        micro.generate("dub", max_steps=20)
 
 
 def test_greedy_is_the_same_under_every_seed(model: MusicGen) -> None:

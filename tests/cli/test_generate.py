@@ -21,6 +21,7 @@ from studio.library.records import Change
 from studio.models.codes import load_codes
 from studio.playback.player import Player
 from tests.cli.conftest import write_tone
+from tests.models.reference import Shape, build_model, save_model
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, Any]], str]:
@@ -233,6 +234,22 @@ def test_a_take_goes_on_from_a_sound(
     assert studio("generate", "--prompt", "dub", *flags, *kept) == 0
     (row,) = rows()
     assert (row["frames"], row["from_seconds"]) == (38_400, 0.5)
+
+
+def test_an_unconditional_model_needs_no_words(
+    studio: Any, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "micro"
+    save_model(build_model(Shape(kind="unconditional", layers=2)), folder)
+    capsys.readouterr()
+    flags = ("--model", folder, "--max-steps", 10, "--count", 2)
+    assert studio("generate", "--prompt", "", *flags) == 0
+    with Library.open(data_dir) as library:
+        assert [record.frames for record in library.search()] == [6_400, 6_400]
+        assert all(record.name for record in library.search())
+    capsys.readouterr()
+    assert studio("generate", "--prompt", "dub", *flags) == 1
+    assert "makes sound without words; leave the prompt empty" in capsys.readouterr().err
 
 
 def test_an_added_model_is_known_by_its_name(

@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from studio.audio.clip import AudioClip
@@ -20,7 +19,6 @@ from studio.cli.main import build_parser, run
 from studio.library import query, search
 from studio.library.query import parse_query
 from studio.playback.player import Player
-from tests.models.reference import Shape, build_model, save_model
 
 EXAMPLE = re.compile(r"^(studio|musicgen-cli) .*$", flags=re.MULTILINE)
 
@@ -119,27 +117,6 @@ def making(text: str) -> list[str]:
     """The examples that make takes or codes, in the order of the page."""
     start, end = text.index("## studio generate"), text.index("## studio library")
     return [match[0] for match in EXAMPLE.finditer(text[start:end])]
-
-
-@pytest.fixture
-def things(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the examples name, and a small model in a cache of its own."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    time = np.arange(3 * 44_100) / 44_100
-    for name, pitch in (("hum", 220.0), ("break", 80.0)):
-        samples = 0.5 * np.sin(2 * np.pi * pitch * time) * np.exp(-(time % 0.5) * 8)
-        AudioClip(samples=samples, sample_rate=44_100).save(folder / f"{name}.wav")
-    (folder / "prompts.txt").write_text("# slow\ndub 110 bpm\ntechno 130 bpm\n", encoding="utf-8")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
-    cached = tmp_path / "cache" / "hub" / "models--facebook--musicgen-melody"
-    commit = "0123456789" * 4
-    save_model(build_model(Shape(kind="melody", layers=2)), cached / "snapshots" / commit)
-    (cached / "refs").mkdir()
-    (cached / "refs" / "main").write_text(commit, encoding="ascii")
-    return folder
 
 
 @pytest.fixture
