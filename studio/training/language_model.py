@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from studio.models.language_config import DecoderConfig, TextConfig
 from studio.models.prompting import PromptTemplate
-from studio.models.torch_backend.text import TextConfig
-from studio.models.torch_backend.transformer import DecoderConfig, MusicLanguageModel
+from studio.models.torch_backend.transformer import MusicLanguageModel
 from studio.training.captions import CaptionBook, build_tokenizer
 from studio.training.initial_weights import draw_weights, set_ruler
 from studio.training.journal import Journal

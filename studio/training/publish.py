@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from studio.core.errors import StorageError
+from studio.models.language_config import DecoderConfig, TextConfig
 from studio.models.prompting import PromptTemplate
 from studio.models.torch_backend.codec import EncodecConfig, EncodecModel
-from studio.models.torch_backend.text import TextConfig
-from studio.models.torch_backend.transformer import DecoderConfig, MusicLanguageModel
+from studio.models.torch_backend.transformer import MusicLanguageModel
 
 
 def bundle_config(text: TextConfig, codec: EncodecConfig, decoder: DecoderConfig) -> dict[str, Any]:

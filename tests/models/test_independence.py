@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from studio.models.backend import Condition, Sampling
+from studio.models.language_config import DecoderConfig
 from studio.models.patterns import delay
 from studio.models.streams import Stream, Streams
 from studio.models.torch_backend.backend import TorchBackend
 from studio.models.torch_backend.cached_decoder import CachedDecoder
 from studio.models.torch_backend.packing import LEAST_ROWS, pack_layers
-from studio.models.torch_backend.transformer import DecoderConfig, MusicDecoder
+from studio.models.torch_backend.transformer import MusicDecoder
 from tests.models.reference import WORDS
 
 TAKES = 16

@@ -3,7 +3,8 @@ from __future__ import annotations
 import torch
 
 from studio.models.bundle import open_bundle
-from studio.models.torch_backend.text import TextConfig, TextEncoder
+from studio.models.language_config import TextConfig
+from studio.models.torch_backend.text import TextEncoder
 from studio.models.torch_backend.weights import read_section
 from tests.models.reference import Reference
 

@@ -37,12 +37,13 @@ from studio.models.audiocraft_language import (
     plain_names,
 )
 from studio.models.bundle import CONFIG, GENERATION, TOKENIZER, WEIGHTS, file_fault
+from studio.models.language_config import TextConfig
 from studio.models.torch_backend.audiocraft_bundle import Converted, Weight, write_bundle
 from studio.models.torch_backend.audiocraft_parts import read_object, read_text, read_weights
 from studio.models.torch_backend.audiocraft_pickle import load_pickle, tensor_table
 from studio.models.torch_backend.codec import EncodecConfig, EncodecModel
 from studio.models.torch_backend.codec_weights import state_from_hf
-from studio.models.torch_backend.text import TextConfig, TextEncoder
+from studio.models.torch_backend.text import TextEncoder
 
 Find = Callable[[str], Path]
 

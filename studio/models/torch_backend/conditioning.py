@@ -8,9 +8,7 @@ Letters in shapes: L text tokens, P places of the prefix, D model width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,34 +18,12 @@ from torch.nn import functional
 
 from studio.core.errors import InputError, ModelError
 from studio.models.backend import Condition
-from studio.models.config_fields import read_integer, require_value
+from studio.models.language_config import PITCH_CLASSES, MelodyConfig
 from studio.models.streams import Stream
 from studio.models.tokenizer import TextTokenizer
 from studio.models.torch_backend.transformer import MusicLanguageModel
 
-PITCH_CLASSES = 12
 LONGEST_TEXT_TOKENS = 4_096
-
-
-@dataclass(frozen=True, kw_only=True)
-class MelodyConfig:
-    """How a melody model hears its melody.
-
-    Attributes:
-        frames: Chroma frames in its prefix.
-    """
-
-    frames: int
-
-    @classmethod
-    def from_hf(cls, config: Mapping[str, Any]) -> Self:
-        """Read the `config.json` of a melody model.
-
-        Raises:
-            ModelError: The variant is not supported, or a size makes no sense.
-        """
-        require_value(config, "num_chroma", PITCH_CLASSES)
-        return cls(frames=read_integer(config, "chroma_length", 235, high=10_000))
 
 
 class Conditioner:

@@ -12,56 +12,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from studio.models.config_fields import read_integer, read_number, require_value
+from studio.models.language_config import TextConfig
 from studio.models.torch_backend.weights import fill, new_embedding, parts
 
 # Far below any score, yet finite in bfloat16: a text of padding alone must not become NaN.
 MASKED_SCORE = -1e9
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextConfig:
-    """The sizes of a T5 encoder."""
-
-    vocabulary: int
-    dim: int
-    head_dim: int
-    heads: int
-    ffn_dim: int
-    layers: int
-    position_buckets: int = 32
-    position_max_distance: int = 128
-    norm_epsilon: float = 1e-6
-
-    @classmethod
-    def from_hf(cls, section: Mapping[str, Any]) -> Self:
-        """Read the `text_encoder` section of a Hugging Face `config.json`.
-
-        Raises:
-            ModelError: It is not a T5 of version 1.0, or a size makes no sense.
-        """
-        require_value(section, "model_type", "t5")
-        require_value(section, "feed_forward_proj", "relu")
-        return cls(
-            vocabulary=read_integer(section, "vocab_size", 32128),
-            dim=read_integer(section, "d_model", 512, high=16_384),
-            head_dim=read_integer(section, "d_kv", 64, high=4_096),
-            heads=read_integer(section, "num_heads", 8, high=256),
-            ffn_dim=read_integer(section, "d_ff", 2048, high=131_072),
-            layers=read_integer(section, "num_layers", 6, high=200),
-            position_buckets=read_integer(
-                section, "relative_attention_num_buckets", 32, low=4, high=4_096
-            ),
-            position_max_distance=read_integer(section, "relative_attention_max_distance", 128),
-            norm_epsilon=read_number(section, "layer_norm_epsilon", 1e-6, low=0.0, high=1.0),
-        )
 
 
 class RootMeanSquareNorm(nn.Module):

@@ -14,86 +14,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from studio.core.errors import ModelError
-from studio.models.config_fields import read_integer, require_value
-from studio.models.patterns import codebook_delays
-from studio.models.torch_backend.text import TextConfig, TextEncoder
+from studio.models.language_config import DecoderConfig, TextConfig
+from studio.models.torch_backend.text import TextEncoder
 from studio.models.torch_backend.weights import fill, new_embedding, parts, read_section
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecoderConfig:
-    """The sizes of a decoder.
-
-    Attributes:
-        codebooks: K.
-        vocabulary: V; the token V itself is the filler of the delay pattern.
-        dim: D.
-        layers: Blocks.
-        heads: H.
-        ffn_dim: Inner width of the feed-forward layers.
-        max_positions: Longest sequence the model was made for, in steps.
-        channels: Of its audio, which share the codebooks out in turn.
-        cross_attention: Whether its layers attend to a text.
-    """
-
-    codebooks: int
-    vocabulary: int
-    dim: int
-    layers: int
-    heads: int
-    ffn_dim: int
-    max_positions: int = 2048
-    channels: int = 1
-    cross_attention: bool = True
-
-    @property
-    def delays(self) -> tuple[int, ...]:
-        """By how many steps each codebook trails the first."""
-        return codebook_delays(self.codebooks, self.channels)
-
-    @classmethod
-    def from_hf(cls, section: Mapping[str, Any], *, cross_attention: bool = True) -> Self:
-        """Read the `decoder` section of a Hugging Face `config.json`.
-
-        Args:
-            section: The section.
-            cross_attention: Whether the layers attend to a text, which the section leaves open.
-
-        Raises:
-            ModelError: A size makes no sense, or the variant is not supported.
-        """
-        require_value(section, "activation_function", "gelu")
-        require_value(section, "cross_attention_hidden_size", None)
-        config = cls(
-            codebooks=read_integer(section, "num_codebooks", 4, high=64),
-            vocabulary=read_integer(section, "vocab_size", 2048, low=2, high=65_536),
-            dim=read_integer(section, "hidden_size", 1024, low=4, high=16_384),
-            layers=read_integer(section, "num_hidden_layers", 24, high=200),
-            heads=read_integer(section, "num_attention_heads", 16, high=256),
-            ffn_dim=read_integer(section, "ffn_dim", 4096, high=131_072),
-            max_positions=read_integer(section, "max_position_embeddings", 2048, low=8),
-            channels=read_integer(section, "audio_channels", 1, high=2),
-            cross_attention=cross_attention,
-        )
-        if config.codebooks % config.channels:
-            raise ModelError(
-                f"num_codebooks {config.codebooks} must be a multiple of audio_channels"
-                f" {config.channels}"
-            )
-        if config.dim % config.heads or config.dim % 2:
-            raise ModelError(
-                f"hidden_size {config.dim} must be even and a multiple of"
-                f" num_attention_heads {config.heads}"
-            )
-        return config
 
 
 class SelfAttention(nn.Module):
