@@ -37,8 +37,6 @@ _REQUIRED: Mapping[str, tuple[tuple[Any, ...], Any]] = {
     "seanet.activation": (("ELU",), "ELU"),
     "seanet.activation_params": (({}, {"alpha": 1.0}), {}),
     "seanet.norm": (("weight_norm",), "weight_norm"),
-    # Of one codec's weights, audiocraft pads the ends with silence and the Hugging Face form with
-    # a reflection; the decision is in docs/decisions.
     "seanet.pad_mode": (("reflect", "constant"), "constant"),
     "seanet.disable_norm_outer_blocks": ((0,), 0),
     "seanet.encoder": (({},), {}),
@@ -130,7 +128,7 @@ def codec_layout(settings: Settings, shapes: Mapping[str, Shape]) -> CodecLayout
         "use_conv_shortcut": not settings.get("seanet.true_skip", True),
         "use_causal_conv": False,
         "norm_type": "weight_norm",
-        "pad_mode": "reflect",
+        "pad_mode": settings.get("seanet.pad_mode", "constant"),
         "trim_right_ratio": 1.0,
         "target_bandwidths": [_bandwidth(len(books), bins, rate, ratios)],
         "chunk_length_s": None,

@@ -18,7 +18,6 @@ _SUPPORTED: dict[str, tuple[Any, Any]] = {
     "use_causal_conv": (False, True),
     "norm_type": ("weight_norm", "weight_norm"),
     "normalize": (False, False),
-    "pad_mode": ("reflect", "reflect"),
     "audio_channels": (1, 1),
     "chunk_length_s": (None, None),
     "trim_right_ratio": (1.0, 1.0),
@@ -34,6 +33,8 @@ class EncodecConfig:
 
     Attributes:
         codebooks: How many the residual quantiser has; a `config.json` states a bandwidth instead.
+        pad_mode: What convolutions see beyond the ends of a sound: "reflect", its mirror image, or
+            "constant", silence.
     """
 
     sampling_rate: int
@@ -50,6 +51,7 @@ class EncodecConfig:
     dilation_growth_rate: int = 2
     compress: int = 2
     use_conv_shortcut: bool = True
+    pad_mode: str = "reflect"
 
     @property
     def hop(self) -> int:
@@ -98,6 +100,7 @@ class EncodecConfig:
             dilation_growth_rate=read_integer(values, "dilation_growth_rate", 2, high=64),
             compress=read_integer(values, "compress", 2, high=512),
             use_conv_shortcut=bool(values.get("use_conv_shortcut", True)),
+            pad_mode=_read_pad_mode(values),
         )
         config._check_sizes()
         return config
@@ -133,6 +136,7 @@ class EncodecConfig:
             "dilation_growth_rate": self.dilation_growth_rate,
             "compress": self.compress,
             "use_conv_shortcut": self.use_conv_shortcut,
+            "pad_mode": self.pad_mode,
             "target_bandwidths": [self._bandwidth()],
             "overlap": None,
         }
@@ -149,6 +153,13 @@ class EncodecConfig:
 def _bits_a_second(rate: int, hop: int, codebook_size: int) -> int:
     """What one codebook takes, with the frame rate and the bits of a code rounded up."""
     return math.ceil(rate / hop) * math.ceil(math.log2(codebook_size))
+
+
+def _read_pad_mode(values: Mapping[str, Any]) -> str:
+    mode = values.get("pad_mode", "reflect")
+    if mode not in ("reflect", "constant"):
+        raise ModelError(f"pad_mode must be 'reflect' or 'constant', not {mode!r:.60}")
+    return str(mode)
 
 
 def _read_ratios(values: Mapping[str, Any]) -> tuple[int, ...]:

@@ -293,7 +293,7 @@ def codec_settings(model: Any) -> dict[str, Any]:
             "residual_kernel_size": codec.residual_kernel_size,
             "last_kernel_size": codec.last_kernel_size,
             "dilation_base": codec.dilation_growth_rate,
-            "pad_mode": "constant",
+            "pad_mode": codec.pad_mode,
             "true_skip": not codec.use_conv_shortcut,
             "compress": codec.compress,
             "lstm": codec.num_lstm_layers,

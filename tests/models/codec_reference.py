@@ -49,6 +49,7 @@ def configs(draw: st.DrawFn) -> EncodecConfig:
         dilation_growth_rate=draw(st.integers(1, 3)),
         compress=draw(st.integers(1, filters)),
         use_conv_shortcut=draw(st.booleans()),
+        pad_mode=draw(st.sampled_from(["reflect", "constant"])),
     )
 
 

@@ -4,8 +4,7 @@ Owns the layers and, for each, how far it looks around, which exact streaming ne
 quantises nor knows a checkpoint's names.
 
 Architecture: Defossez et al. 2022, "High Fidelity Neural Audio Compression" (SEANet with a
-two-layer LSTM), in the non-causal, weight-normalised, reflect-padded form that every published
-MusicGen uses. Activations are [B, C, 1, T] so that the convolutions are two-dimensional ones of
+two-layer LSTM), in the non-causal, weight-normalised form that every published MusicGen uses. Activations are [B, C, 1, T] so that the convolutions are two-dimensional ones of
 height 1: on CPUs the channels-last layout of those is far faster than `Conv1d`.
 
 Letters: B batch, T codec frames, N sample frames, C channels, D latent dimension.
@@ -14,6 +13,7 @@ Letters: B batch, T codec frames, N sample frames, C channels, D latent dimensio
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +23,20 @@ from studio.models.codec_config import EncodecConfig
 
 
 class SameConv(nn.Module):
-    """A convolution that keeps length / stride, reflecting at both ends."""
+    """A convolution that keeps length / stride, with both ends padded."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, dilation: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        pad_mode: str,
+        stride: int = 1,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
+        self.pad = _reflect if pad_mode == "reflect" else _silence
         self.conv = nn.Conv2d(
             in_channels, out_channels, (1, kernel), stride=(1, stride), dilation=(1, dilation)
         )
@@ -40,7 +48,7 @@ class SameConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, 1, T] to [B, C', 1, ceil(T / stride)]."""
         missing = -x.shape[-1] % self.stride
-        y: Tensor = self.conv(_reflect(x, self.left, self.right + missing))
+        y: Tensor = self.conv(self.pad(x, self.left, self.right + missing))
         return y
 
     def sources(self, first: int, last: int) -> tuple[int, int]:
@@ -61,6 +69,10 @@ def _reflect(x: Tensor, left: int, right: int) -> Tensor:
         padded = F.pad(F.pad(x, (0, short)), (left, right, 0, 0), mode="reflect")
         return padded[..., : padded.shape[-1] - short]
     return F.pad(x, (left, right, 0, 0), mode="reflect")
+
+
+def _silence(x: Tensor, left: int, right: int) -> Tensor:
+    return F.pad(x, (left, right, 0, 0))
 
 
 class Upsample(nn.Module):
@@ -88,16 +100,17 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, config: EncodecConfig, dilation: int) -> None:
         super().__init__()
+        conv = partial(SameConv, pad_mode=config.pad_mode)
         hidden = channels // config.compress
         self.block = nn.ModuleList(
             [
                 nn.ELU(),
-                SameConv(channels, hidden, config.residual_kernel_size, dilation=dilation),
+                conv(channels, hidden, config.residual_kernel_size, dilation=dilation),
                 nn.ELU(),
-                SameConv(hidden, channels, 1),
+                conv(hidden, channels, 1),
             ]
         )
-        self.shortcut = SameConv(channels, channels, 1) if config.use_conv_shortcut else None
+        self.shortcut = conv(channels, channels, 1) if config.use_conv_shortcut else None
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, 1, T] to the same shape."""
@@ -174,15 +187,16 @@ class Encoder(Network):
     """Waveform [B, 1, 1, N] to latents [B, D, 1, ceil(N / hop)]."""
 
     def __init__(self, config: EncodecConfig) -> None:
+        conv = partial(SameConv, pad_mode=config.pad_mode)
         width = config.num_filters
-        layers: list[nn.Module] = [SameConv(1, width, config.kernel_size)]
+        layers: list[nn.Module] = [conv(1, width, config.kernel_size)]
         for ratio in reversed(config.upsampling_ratios):
             for j in range(config.num_residual_layers):
                 layers.append(Residual(width, config, config.dilation_growth_rate**j))
-            layers += [nn.ELU(), SameConv(width, 2 * width, 2 * ratio, stride=ratio)]
+            layers += [nn.ELU(), conv(width, 2 * width, 2 * ratio, stride=ratio)]
             width *= 2
         layers += [Recurrent(width, config.num_lstm_layers), nn.ELU()]
-        layers.append(SameConv(width, config.hidden_size, config.last_kernel_size))
+        layers.append(conv(width, config.hidden_size, config.last_kernel_size))
         super().__init__(layers, step_in=config.hop, step_out=1)
 
 
@@ -190,13 +204,14 @@ class Decoder(Network):
     """Latents [B, D, 1, T] to a waveform [B, 1, 1, T x hop]."""
 
     def __init__(self, config: EncodecConfig) -> None:
+        conv = partial(SameConv, pad_mode=config.pad_mode)
         width = config.num_filters * 2 ** len(config.upsampling_ratios)
-        layers: list[nn.Module] = [SameConv(config.hidden_size, width, config.kernel_size)]
+        layers: list[nn.Module] = [conv(config.hidden_size, width, config.kernel_size)]
         layers.append(Recurrent(width, config.num_lstm_layers))
         for ratio in config.upsampling_ratios:
             layers += [nn.ELU(), Upsample(width, width // 2, ratio)]
             width //= 2
             for j in range(config.num_residual_layers):
                 layers.append(Residual(width, config, config.dilation_growth_rate**j))
-        layers += [nn.ELU(), SameConv(width, 1, config.last_kernel_size)]
+        layers += [nn.ELU(), conv(width, 1, config.last_kernel_size)]
         super().__init__(layers, step_in=1, step_out=config.hop)
