@@ -43,6 +43,7 @@ class Banner(QFrame):
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._retry_button = QPushButton("Try again")
         self._retry_button.setObjectName(f"{name}_retry")
+        self._retry_button.setAutoDefault(False)
         self._retry_button.clicked.connect(self._try_again)
         close = tool_button("close", f"{name}_close", "Close this message")
         close.setFixedSize(22, 22)

@@ -12,6 +12,8 @@ from PySide6.QtWidgets import QScrollArea, QSplitter, QWidget
 from studio.ui.places import restore_splitters, splitter_places
 
 _SIDE_WIDTH = 300
+_NARROW_WINDOW = 1200
+_NARROW_BROWSER_WIDTH = 240
 _MIN_BROWSER_WIDTH = 220
 _MIN_GENERATE_WIDTH = 270
 _MIN_QUEUE_HEIGHT = 140
@@ -66,7 +68,10 @@ class Columns(QSplitter):
         """Put the borders where they were; at first where they belong in a window this wide."""
         if not restore_splitters(self.splitters, places):
             _, middle, right = self.splitters
-            self.setSizes([_SIDE_WIDTH, width - 2 * _SIDE_WIDTH, _SIDE_WIDTH])
+            narrow = width < _NARROW_WINDOW
+            left_width = _NARROW_BROWSER_WIDTH if narrow else _SIDE_WIDTH
+            right_width = _MIN_GENERATE_WIDTH if narrow else _SIDE_WIDTH
+            self.setSizes([left_width, width - left_width - right_width, right_width])
             middle.setSizes([330, 470])
             right.setSizes([440, 360])
 

@@ -16,6 +16,8 @@ from studio.ui.controls import dim_label, heading
 from studio.ui.keys import KEYS, MOUSE
 
 _COLUMNS = (("Sound", "Generate", "Waveform", "Take away"), ("Library", "Window"))
+_WIDE_ENOUGH = 1140
+_SMALL_PIXELS = 10
 
 
 class KeyOverlay(QWidget):
@@ -25,19 +27,19 @@ class KeyOverlay(QWidget):
         super().__init__(parent)
         self.setObjectName("key_overlay")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        sheet = QFrame()
+        self._sheet = sheet = QFrame()
         sheet.setProperty("panel", True)
         sheet.setStyleSheet(
             f'QFrame[panel="true"] {{ border: 1px solid {theme.LINE};'
             f" border-radius: {theme.RADIUS}px; }}"
         )
         columns = QHBoxLayout()
-        columns.setSpacing(40)
+        columns.setSpacing(28)
         rows = _rows()
         for groups in _COLUMNS:
             columns.addLayout(self._column(groups, rows))
         inside = QVBoxLayout(sheet)
-        inside.setContentsMargins(28, 20, 28, 20)
+        inside.setContentsMargins(20, 16, 20, 16)
         inside.setSpacing(12)
         inside.addLayout(columns)
         inside.addWidget(dim_label("Any key closes this list."))
@@ -52,6 +54,9 @@ class KeyOverlay(QWidget):
         if self.isVisible():
             self.hide()
             return
+        narrow = self._covered.width() < _WIDE_ENOUGH
+        for label in self._sheet.findChildren(QLabel):
+            label.setFont(theme.ui_font(_SMALL_PIXELS if narrow else theme.FONT_PIXELS))
         self.setGeometry(self._covered.rect())
         self.raise_()
         self.show()
@@ -94,7 +99,7 @@ class KeyOverlay(QWidget):
             grid = QGridLayout()
             grid.setHorizontalSpacing(16)
             grid.setVerticalSpacing(5)
-            grid.setColumnMinimumWidth(0, 104)
+            grid.setColumnMinimumWidth(0, 96)
             grid.setColumnStretch(1, 1)
             for number, (keys, meaning) in enumerate(rows[group]):
                 label = QLabel(keys)

@@ -43,7 +43,7 @@ from studio.ui.waveform_panel import WaveformPanel
 from studio.workstation.workstation import Workstation
 
 DESIGN_SIZE = (1440, 900)
-MIN_SIZE = (1180, 700)
+MIN_SIZE = (1000, 640)
 _TITLE_BAR_HEIGHT = 32
 _POLL_MILLISECONDS = 1_000
 
@@ -149,7 +149,7 @@ class MainWindow(QMainWindow):
             width, height = DESIGN_SIZE
             room = screen.height() - _TITLE_BAR_HEIGHT
             self.resize(min(width, screen.width()), min(height, room))
-        self.columns.restore(settings.window_splitters, DESIGN_SIZE[0])
+        self.columns.restore(settings.window_splitters, self.width())
 
     # --- connections ---------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class SecondsSpin(QDoubleSpinBox):
 
     def seconds(self) -> float | None:
         """The value; None for all of it."""
-        if not self.lineEdit().text().strip():
+        if not self.cleanText().strip():
             self.setValue(0)
         self.interpretText()
         return self.value() or None
@@ -186,22 +186,24 @@ class MaterialSection(QWidget):
         else:
             self.melody_field.show_sound(Path(file).name if file else "", file or "")
         file = self._continue_file
-        if self._source is not None:
-            self.continue_field.show_sound(self._recipe_words(), file or "")
-        else:
+        if self._source is None:
             self.continue_field.show_sound(Path(file).name if file else "", file or "")
-        self.seconds_spin.setEnabled(file is not None and self._source is None)
+        elif file is not None:
+            self.continue_field.show_sound("Sound of the recipe", file)
+        else:
+            self.continue_field.show_sound("Take of the recipe", self._kept_words())
+        for widget in (self._seconds_label, self.seconds_spin):
+            widget.setVisible(file is not None)
+        self.seconds_spin.setEnabled(self._source is None)
         self.changed.emit()
 
-    def _recipe_words(self) -> str:
+    def _kept_words(self) -> str:
         start, end = self._part
-        if self._continue_file is not None:
-            return "Sound of the recipe"
         if end is not None:
-            return f"Take of the recipe, new {start or 0:.2f}-{end:.2f} s"
+            return f"What is between {start or 0:.2f} s and {end:.2f} s is made anew."
         if start is not None:
-            return f"Take of the recipe, new from {start:.2f} s"
-        return "Take of the recipe"
+            return f"What comes after {start:.2f} s is made anew."
+        return "All of it is kept."
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
@@ -209,14 +211,14 @@ class MaterialSection(QWidget):
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(1, 1)
+        self._seconds_label = dim_label("its last")
         rows = (
-            ("Avoid", self.negative_edit),
-            ("Melody", self.melody_field),
-            ("Continue", self.continue_field),
-            ("its last", self.seconds_spin),
+            (dim_label("Avoid"), self.negative_edit),
+            (dim_label("Melody"), self.melody_field),
+            (dim_label("Continue"), self.continue_field),
+            (self._seconds_label, self.seconds_spin),
         )
-        for number, (title, widget) in enumerate(rows):
-            label = dim_label(title)
+        for number, (label, widget) in enumerate(rows):
             label.setFixedWidth(_LABEL_WIDTH)
             grid.addWidget(label, number, 0)
             grid.addWidget(widget, number, 1)

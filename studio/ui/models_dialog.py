@@ -23,7 +23,7 @@ from studio.core.errors import StudioError
 from studio.models.hub import Licence
 from studio.models.shelf import ModelEntry
 from studio.ui.banner import Banner
-from studio.ui.controls import ElidedLabel, heading
+from studio.ui.controls import ElidedLabel, dim_label
 from studio.ui.download_row import DownloadRow
 from studio.ui.facts import error_line, size_text
 from studio.ui.licence_dialog import LicenceDialog
@@ -218,7 +218,7 @@ class ModelsDialog(QDialog):
         return button
 
     def _lay_out(self) -> None:
-        title = heading("Models")
+        title = dim_label("Every model runs on this computer. Only Get uses the internet.")
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         for button in (self.get_button, self.add_button, self.remove_button):

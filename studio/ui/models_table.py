@@ -23,7 +23,7 @@ KIND_WORDS: Mapping[ModelKind, str] = {
     "part": "part of others",
 }
 _TITLES = ("Model", "Hears", "Sound", "Size", "Licence", "Here")
-_RIGHT_COLUMNS = (3,)
+_SIZE_COLUMN = 3
 
 
 class ModelsTable(QTableWidget):
@@ -41,7 +41,10 @@ class ModelsTable(QTableWidget):
         super().__init__(0, len(_TITLES))
         self.setObjectName("models_table")
         self.setAccessibleName("Models")
-        self.setHorizontalHeaderLabels(list(_TITLES))
+        for column, title in enumerate(_TITLES):
+            heading = QTableWidgetItem(title)
+            heading.setTextAlignment(_alignment(column))
+            self.setHorizontalHeaderItem(column, heading)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -53,7 +56,6 @@ class ModelsTable(QTableWidget):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setSectionsClickable(False)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._names: list[str] = []
@@ -75,7 +77,7 @@ class ModelsTable(QTableWidget):
         for row, entry in enumerate(entries):
             texts = _texts(entry, coming.get(entry.name))
             for column, text in enumerate(texts):
-                self.setItem(row, column, _cell(text, entry, right=column in _RIGHT_COLUMNS))
+                self.setItem(row, column, _cell(text, entry, column))
         self.blockSignals(False)
         if self._names:
             self.select(selected if selected in self._names else self._names[0])
@@ -124,11 +126,16 @@ def _texts(entry: ModelEntry, share: float | None) -> Sequence[str]:
     )
 
 
-def _cell(text: str, entry: ModelEntry, *, right: bool) -> QTableWidgetItem:
+def _cell(text: str, entry: ModelEntry, column: int) -> QTableWidgetItem:
     item = QTableWidgetItem(text)
     item.setToolTip(str(entry.path) if entry.path is not None else "Not on this computer")
-    side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
-    item.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+    item.setTextAlignment(_alignment(column))
     if entry.path is None:
         item.setForeground(QColor(theme.DIM))
     return item
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    flags = Qt.AlignmentFlag
+    side = flags.AlignRight if column == _SIZE_COLUMN else flags.AlignLeft
+    return side | flags.AlignVCenter

@@ -189,6 +189,7 @@ QTableView {{
 QTableView#models_table {{
     selection-background-color: {HOVER}; selection-color: {TEXT}; border: 1px solid {LINE};
 }}
+QTableView#models_table::item {{ padding: 0 4px; }}
 QTableView#models_table:focus {{ border-color: {SELECTION}; }}
 QHeaderView {{ background: {PANEL}; border: none; }}
 QHeaderView::section {{

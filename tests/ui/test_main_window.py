@@ -5,9 +5,9 @@ import wave
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QMenu, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QMenu, QWidget
 
-from studio.core.errors import DeviceError
+from studio.core.errors import DeviceError, ModelError
 from studio.core.settings import load_settings
 from studio.ui.export_dialog import ExportDialog, copy_to
 from studio.ui.keys import KEYS
@@ -257,6 +257,51 @@ def test_it_fits_its_smallest_size(window, qtbot):
     assert (made.width(), made.height()) == MIN_SIZE
     assert made.waveform_panel.view.height() >= 260
     assert made.library_panel.table.height() >= 150
+
+
+def test_the_keys_fit_the_smallest_window(window, qtbot):
+    made = window()
+    made.resize(*MIN_SIZE)
+    made.activateWindow()
+    press(qtbot, made, Qt.Key.Key_F1)
+    qtbot.waitUntil(made.key_overlay.isVisible)
+    QApplication.processEvents()
+    labels = [label for label in made.key_overlay.findChildren(QLabel) if label.isVisible()]
+    assert labels
+    assert [label.text() for label in labels if label.width() < label.sizeHint().width()] == []
+    sheet = made.key_overlay._sheet
+    assert made.key_overlay.rect().contains(sheet.geometry())
+
+
+def test_the_models_are_a_key_and_the_last_choice_of_the_box_away(window, qtbot, shelf):
+    made = window()
+    qtbot.waitUntil(lambda: made.models.entries != ())
+    press(qtbot, made, Qt.Key.Key_M, Qt.KeyboardModifier.ControlModifier)
+    assert made.models_dialog.isVisible()
+    made.models_dialog.table.select("facebook/musicgen-melody")
+    made.models_dialog.use_button.click()
+    assert made.generate_panel.request().model == "facebook/musicgen-melody"
+    combo = made.generate_panel.fields.model_combo
+    combo.activated.emit(combo.count() - 1)
+    assert made.models_dialog.isVisible()
+    shelf.fault = ModelError("No.")
+    with qtbot.waitSignal(made.models.failed):
+        made.models.remove("house")
+    assert made.banner.message is None
+    made.models_dialog.close()
+    shelf.fault = ModelError("The model house comes with the program.")
+    with qtbot.waitSignal(made.models.failed):
+        made.models.remove("house")
+    assert made.banner.message == "The model house comes with the program."
+
+
+def test_a_model_that_hears_no_words_is_known_to_the_panel(window, qtbot):
+    made = window()
+    qtbot.waitUntil(lambda: made.models.entries != ())
+    made.generate_panel.fields.prompt_edit.setPlainText("dusty drums")
+    made.generate_panel.choose_model("someone/micro")
+    qtbot.waitUntil(lambda: made.generate_panel.request().prompt == "")
+    assert "hears no words" in made.generate_panel.fields.prompt_hint.text()
 
 
 def test_f1_shows_the_keys_and_any_key_hides_them(window, qtbot):
