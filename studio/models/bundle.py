@@ -234,7 +234,7 @@ def _read_entries(folder: Path) -> dict[str, TensorEntry]:
     if index.exists():
         return _read_shards(index)
     if any(folder.glob("*.bin")):
-        raise file_fault(whole, "it is missing, and .bin weights are not supported yet")
+        raise file_fault(whole, "it is missing; .bin weights are converted by studio models add")
     raise file_fault(whole, "it is missing")
 
 

@@ -173,7 +173,7 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
         "layers.3",
     ),
     "no weights": (lambda f: (f / WEIGHTS).unlink(), WEIGHTS, "missing"),
-    "pickled weights": (_rename_to_bin, WEIGHTS, ".bin weights are not supported yet"),
+    "pickled weights": (_rename_to_bin, WEIGHTS, "weights are converted by studio models add"),
     "cut weights": (_cut, WEIGHTS, "not complete"),
     "empty weights": (_write(WEIGHTS, b""), WEIGHTS, "not complete"),
     "lying header": (_write(WEIGHTS, struct.pack("<Q", 2**60) + b"{}"), WEIGHTS, "not complete"),

@@ -4,8 +4,9 @@ Owns the layers and, for each, how far it looks around, which exact streaming ne
 quantises nor knows a checkpoint's names.
 
 Architecture: Defossez et al. 2022, "High Fidelity Neural Audio Compression" (SEANet with a
-two-layer LSTM), in the non-causal, weight-normalised form that every published MusicGen uses. Activations are [B, C, 1, T] so that the convolutions are two-dimensional ones of
-height 1: on CPUs the channels-last layout of those is far faster than `Conv1d`.
+two-layer LSTM), in the non-causal, weight-normalised form that every published MusicGen uses.
+Activations are [B, C, 1, T] so that the convolutions are two-dimensional ones of height 1: on CPUs
+the channels-last layout of those is far faster than `Conv1d`.
 
 Letters: B batch, T codec frames, N sample frames, C channels, D latent dimension.
 """
