@@ -15,9 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
-from studio.models.language_config import DecoderConfig, TextConfig
+from studio.models.language_config import PITCH_CLASSES, DecoderConfig, TextConfig
 from studio.models.torch_backend.backend import TorchBackend
-from studio.models.torch_backend.conditioning import PITCH_CLASSES
 from studio.models.torch_backend.transformer import MusicLanguageModel
 from tests.models.reference import (
     CHROMA_FRAMES,

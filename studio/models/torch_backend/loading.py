@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from studio.core.errors import ModelError
 from studio.models.bundle import Bundle
 from studio.models.codec_config import EncodecConfig
+from studio.models.conditioning import Conditioner
 from studio.models.language_config import PITCH_CLASSES, DecoderConfig, TextConfig
 from studio.models.shapes import (
     CODEC_PREFIX,
@@ -27,7 +28,6 @@ from studio.models.shapes import (
 from studio.models.tokenizer import TextTokenizer
 from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.codec_channels import ChannelCodec
-from studio.models.torch_backend.conditioning import Conditioner
 from studio.models.torch_backend.packing import pack_layers
 from studio.models.torch_backend.transformer import MusicDecoder, MusicLanguageModel
 from studio.models.torch_backend.weights import read_section

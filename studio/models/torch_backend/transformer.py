@@ -15,11 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from studio.models.language_config import DecoderConfig, TextConfig
+from studio.models.language_config import PITCH_CLASSES, DecoderConfig, TextConfig
 from studio.models.torch_backend.text import TextEncoder
 from studio.models.torch_backend.weights import fill, new_embedding, parts, read_section
 
@@ -268,6 +270,20 @@ class MusicLanguageModel(nn.Module):
             return chroma
         projected: Tensor = self.chroma_projection(chroma)
         return projected
+
+    @torch.inference_mode()
+    def read_text(self, ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> Tensor:
+        """See `ConditionReader.read_text`."""
+        return self.conditioning(torch.from_numpy(ids), torch.from_numpy(mask))[0]
+
+    @torch.inference_mode()
+    def read_prefix(self, classes: NDArray[np.int64], text: Tensor | None, places: int) -> Tensor:
+        """See `ConditionReader.read_prefix`."""
+        heard = self.melody(functional.one_hot(torch.from_numpy(classes), PITCH_CLASSES).float())
+        said = heard.new_zeros(places, heard.shape[1])
+        if text is not None:
+            said[: len(text)] = text
+        return torch.cat([heard, said])
 
     def forward(self, tokens: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Logits [B, S, K, V] of the delayed grid `tokens` [B, K, S] under the texts `ids`."""

@@ -1,6 +1,7 @@
 """From what takes are made under to the streams of the decoder.
 
-Owns the reading of prompts and melodies and the choice of as few streams as do. Every text and
+Owns the reading of prompts and melodies and the choice of as few streams as do, the same for
+every backend. Every text and
 every melody is read by itself, so that a take does not depend on those beside it.
 
 Letters in shapes: L text tokens, P places of the prefix, D model width.
@@ -9,21 +10,36 @@ Letters in shapes: L text tokens, P places of the prefix, D model width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from studio.core.errors import InputError, ModelError
 from studio.models.backend import Condition
 from studio.models.language_config import PITCH_CLASSES, MelodyConfig
 from studio.models.streams import Stream
 from studio.models.tokenizer import TextTokenizer
-from studio.models.torch_backend.transformer import MusicLanguageModel
 
 LONGEST_TEXT_TOKENS = 4_096
+
+
+class ConditionReader(Protocol):
+    """The networks that conditions go through; arrays are those of the backend's library."""
+
+    def read_text(self, ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> Any:
+        """Float [L, D] of one text's tokens, int64 [1, L], and mask, bool [1, L]."""
+        ...
+
+    def read_prefix(self, classes: NDArray[np.int64], text: Any, places: int) -> Any:
+        """Melody, then text, then zeros up to `places`: float [F + places, D].
+
+        Args:
+            classes: int64 [F], the pitch class of each chroma frame.
+            text: Float [L, D] as `read_text` gives it, or None.
+            places: At least L.
+        """
+        ...
 
 
 class Conditioner:
@@ -32,7 +48,7 @@ class Conditioner:
     def __init__(
         self,
         name: str,
-        language: MusicLanguageModel | None,
+        language: ConditionReader | None,
         *,
         tokenizer: TextTokenizer | None = None,
         melody: MelodyConfig | None = None,
@@ -50,7 +66,6 @@ class Conditioner:
         self._tokenizer = tokenizer
         self._melody = melody
 
-    @torch.inference_mode()
     def streams(
         self, conditions: Sequence[Condition], *, guidance: float
     ) -> list[tuple[Stream, ...]]:
@@ -65,7 +80,7 @@ class Conditioner:
         """
         for condition in conditions:
             self._check(condition)
-        texts: dict[str, Tensor | None] = {}
+        texts: dict[str, Any] = {}
         for condition in conditions:
             for text in (condition.text, condition.negative):
                 if text not in texts:
@@ -80,7 +95,7 @@ class Conditioner:
                 plans.append(self._pair((wanted, melody), (avoided, None)))
         return plans
 
-    def _pair(self, *slots: tuple[Tensor | None, NDArray[np.int8] | None]) -> tuple[Stream, ...]:
+    def _pair(self, *slots: tuple[Any, NDArray[np.int8] | None]) -> tuple[Stream, ...]:
         """One stream a slot of text and melody.
 
         In a prefix both texts take as many places as the longer one, the rest zeros: so the
@@ -94,21 +109,14 @@ class Conditioner:
             for text, melody in slots
         )
 
-    def _prefix(
-        self, text: Tensor | None, melody: NDArray[np.int8] | None, places: int, frames: int
-    ) -> Tensor:
+    def _prefix(self, text: Any, melody: NDArray[np.int8] | None, places: int, frames: int) -> Any:
         """Melody, then text: float [P, D]. The null melody is the first pitch class all along."""
         assert self._language is not None
         classes = np.zeros(1, dtype=np.int8) if melody is None else melody
-        tiled = torch.from_numpy(np.resize(classes, frames).astype(np.int64))
-        chroma = functional.one_hot(tiled, PITCH_CLASSES).float()
-        heard = self._language.melody(chroma)
-        said = heard.new_zeros(places, heard.shape[1])
-        if text is not None:
-            said[: len(text)] = text
-        return torch.cat([heard, said])
+        tiled = np.resize(classes, frames).astype(np.int64)
+        return self._language.read_prefix(tiled, text, places)
 
-    def _read_text(self, text: str) -> Tensor | None:
+    def _read_text(self, text: str) -> Any:
         """Float [L, D]; None where the tokenizer finds nothing in it."""
         assert self._language is not None
         if self._tokenizer is None:
@@ -124,7 +132,7 @@ class Conditioner:
             )
         if not ids.shape[1]:
             return None
-        return self._language.conditioning(torch.from_numpy(ids), torch.from_numpy(mask))[0]
+        return self._language.read_text(ids, mask)
 
     def _check(self, condition: Condition) -> None:
         if self._language is None and (condition.text or condition.negative):
