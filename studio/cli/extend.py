@@ -9,7 +9,7 @@ import argparse
 from typing import Any
 
 from studio.cli.context import Context
-from studio.cli.making import add_making_flags, make_all, opened_library
+from studio.cli.making import add_making_flags, check_target, make_all, opened_library
 from studio.cli.stored_take import add_source_argument, is_sample, read_take
 from studio.generation.revision import extended
 
@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     Raises:
         StudioError: See `read_take` and `make_all`.
     """
+    check_target(arguments, arguments.count)
     wanted = is_sample(arguments.take) or not arguments.no_library
     with opened_library(context, wanted=wanted) as workstation:
         take = read_take(arguments.take, workstation)

@@ -104,7 +104,7 @@ def make_all(
 
     Args:
         requests: What to make.
-        arguments: Those of `add_making_flags`.
+        arguments: Those of `add_making_flags`, which `check_target` has seen.
         context: The run.
         workstation: Its library, None to keep takes out of it.
         before: Looks at the engine first, and raises what speaks against the run.
@@ -113,7 +113,6 @@ def make_all(
         StudioError: See `Engine.generate_many`, and what cannot be kept.
         KeyboardInterrupt: Ctrl+C; finished takes are kept.
     """
-    check_target(arguments, len(requests))
     with (
         Interrupts() as interrupts,
         ProgressBar(len(requests), f"seed {requests[0].seed}") as bar,

@@ -25,6 +25,7 @@ MIN_SAMPLE_RATE = 8_000
 MAX_SAMPLE_RATE = 192_000
 CODES_SUFFIX = ".npz"
 _MAX_NUMBER = 999_999
+_LONGEST_PREFIX = 200
 # Longer than the response of any filter that changes the rate.
 _WRAPPED_SECONDS = 0.25
 
@@ -122,7 +123,7 @@ class Target:
             if self.codes:
                 self._check_codes_beside(self.file)
         elif self.folder is not None:
-            numbered_path(self.folder, self.prefix, 1)
+            check_folder(self.folder, self.prefix)
 
     def write(self, take: Take, facts: dict[str, str]) -> Written | None:
         """Write a take's files, each whole or not at all; None where none is named.
@@ -201,24 +202,49 @@ def check_output(path: Path) -> None:
         raise StorageError(f"The folder {path.parent} cannot be written; choose another one.")
 
 
-def numbered_path(folder: Path, prefix: str, number: int) -> Path:
-    """The path of one numbered file; the folder is made where missing.
+def check_folder(folder: Path, prefix: str) -> None:
+    """Find out before rendering whether numbered files can be written; makes nothing.
 
     Raises:
         InputError: The prefix is no part of a file name.
         StorageError: The folder cannot be made or written.
     """
-    if not prefix or "/" in prefix or "\\" in prefix or "\0" in prefix or prefix.startswith("."):
-        raise InputError(f"The prefix {prefix!r} cannot start a file name; use letters and digits.")
-    path = folder / f"{prefix}_{number:04d}.wav"
+    unusable = not prefix or prefix.startswith(".") or any(each in prefix for each in "/\\\0")
+    if unusable or len(os.fsencode(prefix)) > _LONGEST_PREFIX:
+        raise InputError(
+            f"The prefix {prefix!r:.80} cannot start a file name; use some letters and digits."
+        )
+    above = folder.absolute()
+    try:
+        while not above.exists() and above != above.parent:
+            above = above.parent
+        usable = above.is_dir() and os.access(above, os.W_OK)
+    except (OSError, ValueError) as error:
+        raise _no_folder(folder, error) from error
+    if not usable and above == folder.absolute():
+        raise StorageError(f"{folder} is no folder that can be written; choose another one.")
+    if not usable:
+        raise StorageError(f"Cannot create the folder {folder} in {above}; choose another one.")
+
+
+def numbered_path(folder: Path, prefix: str, number: int) -> Path:
+    """The path of one numbered file; the folder is made where missing.
+
+    Raises:
+        StorageError: The folder cannot be made or written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(
-            f"Cannot create the folder {folder} ({error.strerror or error}); choose another one."
-        ) from error
+        raise _no_folder(folder, error) from error
+    path = folder / f"{prefix}_{number:04d}.wav"
     check_output(path)
     return path
+
+
+def _no_folder(folder: Path, error: OSError | ValueError) -> StorageError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return StorageError(f"Cannot create the folder {folder} ({reason}); choose another one.")
 
 
 def write_new(folder: Path, prefix: str, clip: AudioClip) -> Path:

@@ -10,7 +10,7 @@ import secrets
 from typing import Any
 
 from studio.cli.context import Context
-from studio.cli.making import add_making_flags, make_all, opened_library
+from studio.cli.making import add_making_flags, check_target, make_all, opened_library
 from studio.cli.stored_take import add_source_argument, is_sample, read_take
 from studio.core.errors import InputError
 from studio.generation.request import FREE_SEEDS
@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     Raises:
         StudioError: See `read_take` and `make_all`.
     """
+    check_target(arguments, arguments.count)
     wanted = is_sample(arguments.take) or not arguments.no_library
     with opened_library(context, wanted=wanted) as workstation:
         take = read_take(arguments.take, workstation)

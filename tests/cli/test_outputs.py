@@ -67,6 +67,8 @@ def target(**changes: object) -> Target:
         ({"codes": True}, 1, "--codes is about a written file"),
         ({"file": "x.npz", "codes": True}, 1, "name of the codes"),
         ({"folder": "takes", "prefix": "../x"}, 1, "prefix"),
+        ({"folder": "takes", "prefix": "x" * 250}, 1, "prefix"),
+        ({"folder": "takes", "prefix": ""}, 1, "prefix"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused_before_anything_is_made(
@@ -96,3 +98,19 @@ def test_a_number_that_codes_have_is_not_given_again(tmp_path: Path) -> None:
     clip = tone_take(GenerationRequest(prompt="")).clip
     assert write_new(tmp_path, "take", clip).name == "take_0008.wav"
     assert numbered_path(tmp_path, "take", 8).exists()
+
+
+def test_a_folder_is_made_with_its_first_file_only(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "takes"
+    target(folder=folder).check(3)
+    assert not folder.exists()
+    written = target(folder=folder).write(tone_take(GenerationRequest(prompt="")), {})
+    assert written is not None
+    assert written.path == folder / "take_0001.wav"
+
+
+@pytest.mark.parametrize("name", ["file", "file/takes", "y" * 300, "y" * 300 + "/takes"])
+def test_a_folder_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError):
+        target(folder=tmp_path / name).check(1)
