@@ -113,7 +113,9 @@ class DragOut(QObject):
         drag.setMimeData(file_mime_data(paths))
         drag.setPixmap(drag_picture(records, source.devicePixelRatioF()))
         drag.setHotSpot(QPoint(-12, -8))
-        return drag.exec(Qt.DropAction.CopyAction) != Qt.DropAction.IgnoreAction
+        taken = drag.exec(Qt.DropAction.CopyAction) != Qt.DropAction.IgnoreAction
+        # A field of our own window may have taken it: that is no file that left.
+        return taken and drag.target() is None
 
     def _forget(self) -> None:
         self._ids, self._files = (), None
