@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from studio.cli.context import Context, print_json, say
 from studio.cli.making import open_engine, opened_library, take_facts
 from studio.cli.outputs import check_output
-from studio.cli.stored_take import read_codes, sample_take
+from studio.cli.stored_take import sample_take
 from studio.core.errors import InputError
 from studio.core.storage import one_line, shown_path
 
@@ -74,8 +74,10 @@ def _encode(arguments: argparse.Namespace, context: Context) -> int:
 
 def _decode(arguments: argparse.Namespace, context: Context) -> int:
     from studio.audio.clip import AudioClip
+    from studio.models.codes import load_codes_and_facts
 
-    codes, facts = read_codes(arguments.file)
+    kept, facts = load_codes_and_facts(arguments.file)
+    codes = kept.array
     model = arguments.model or facts.get("model")
     if model is None:
         raise InputError(

@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         request = extended(
             take.request,
             take.codes,
+            model_hash=take.model_hash,
             length_seconds=take.length_seconds,
             bars=arguments.bars,
             duration_seconds=arguments.duration,
@@ -55,6 +56,5 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             arguments,
             context,
             None if arguments.no_library else workstation,
-            before=take.require_model,
         )
     return 0

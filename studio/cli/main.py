@@ -12,14 +12,24 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from studio.cli import codes, doctor, extend, generate, library, models, regenerate, train_house
+from studio.cli import (
+    bench,
+    codes,
+    doctor,
+    extend,
+    generate,
+    library,
+    models,
+    regenerate,
+    train_house,
+)
 from studio.cli.context import Context, say
 from studio.cli.parser import LazyParser
 from studio.core.errors import StudioError
 from studio.core.version import __version__
 
 INTERRUPTED = 130
-VERBS = (generate, extend, regenerate, codes, library, models, train_house, doctor)
+VERBS = (generate, extend, regenerate, codes, library, models, train_house, bench, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

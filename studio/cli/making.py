@@ -97,8 +97,6 @@ def make_all(
     arguments: argparse.Namespace,
     context: Context,
     workstation: Workstation | None,
-    *,
-    before: Callable[[Engine], None] | None = None,
 ) -> None:
     """Make takes; each is written and stored as soon as it is finished.
 
@@ -107,7 +105,6 @@ def make_all(
         arguments: Those of `add_making_flags`, which `check_target` has seen.
         context: The run.
         workstation: Its library, None to keep takes out of it.
-        before: Looks at the engine first, and raises what speaks against the run.
 
     Raises:
         StudioError: See `Engine.generate_many`, and what cannot be kept.
@@ -118,8 +115,6 @@ def make_all(
         ProgressBar(len(requests), f"seed {requests[0].seed}") as bar,
     ):
         engine = open_engine(context, bar.say)
-        if before is not None:
-            before(engine)
         for first in range(0, len(requests), _TAKES_A_CALL):
             run = _Run(first, arguments, context, workstation, bar, interrupts)
             try:

@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         request = regenerated(
             take.request,
             take.codes,
+            model_hash=take.model_hash,
             from_seconds=arguments.from_seconds,
             to_seconds=arguments.to_seconds,
             seed=secrets.randbelow(FREE_SEEDS) if arguments.seed is None else arguments.seed,
@@ -73,6 +74,5 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             arguments,
             context,
             None if arguments.no_library else workstation,
-            before=take.require_model,
         )
     return 0

@@ -20,7 +20,6 @@ from studio.core.storage import one_line, shown_path
 from studio.generation.request import GenerationRequest
 
 if TYPE_CHECKING:
-    from studio.generation.engine import Engine
     from studio.workstation.workstation import Workstation
 
 
@@ -39,20 +38,6 @@ class StoredTake:
     codes: NDArray[np.int64]
     model_hash: str
     length_seconds: float
-
-    def require_model(self, engine: Engine) -> None:
-        """Load the take's model and see that it is the one that made the take.
-
-        Raises:
-            ModelError: It is not on this machine.
-            InputError: It has changed since.
-        """
-        model = self.request.model
-        if engine.info(model).fingerprint != self.model_hash:
-            raise InputError(
-                f"The model {one_line(model)} has changed since it made this take, so its codes "
-                "mean nothing any more; make the take again."
-            )
 
 
 def add_source_argument(parser: argparse.ArgumentParser) -> None:
@@ -112,7 +97,9 @@ def file_take(path: Path) -> StoredTake:
     Raises:
         InputError: The file is not usable, or holds no recipe.
     """
-    codes, facts = read_codes(path)
+    from studio.models.codes import load_codes_and_facts
+
+    codes, facts = load_codes_and_facts(path)
     if "recipe" not in facts:
         raise InputError(
             f"{shown_path(path)} holds codes without a recipe; give a file that --codes or "
@@ -121,7 +108,7 @@ def file_take(path: Path) -> StoredTake:
     try:
         return StoredTake(
             request=GenerationRequest.from_json(facts["recipe"]).checked(),
-            codes=codes,
+            codes=codes.array,
             model_hash=facts["model_hash"],
             length_seconds=_length(facts["seconds"]),
         )
@@ -131,28 +118,6 @@ def file_take(path: Path) -> StoredTake:
         raise InputError(
             f"{shown_path(path)} has a damaged recipe ({one_line(str(error))}); write it again."
         ) from error
-
-
-def read_codes(path: Path) -> tuple[NDArray[np.int64], dict[str, str]]:
-    """The codes [K, T] of an `.npz` file, and the short texts beside them.
-
-    Raises:
-        InputError: The file is not usable.
-    """
-    from studio.models.codes import load_codes
-
-    try:
-        codes = load_codes(path).array
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: np.asarray(arrays[name]) for name in arrays.files if name != "codes"}
-    except InputError:
-        raise
-    except Exception as error:  # what a damaged archive can raise is listed nowhere
-        raise InputError(
-            f"{shown_path(path)} is damaged ({one_line(str(error)):.120}); write it again."
-        ) from error
-    texts = {name: value for name, value in found.items() if value.dtype.kind == "U"}
-    return codes, {name: str(value) for name, value in texts.items() if value.ndim == 0}
 
 
 def _length(text: str) -> float:

@@ -181,8 +181,9 @@ class MusicGen:
             StudioError: See `Engine.generate`.
         """
         request = extended(
-            self._own(take),
+            replace(take.request, model=self._name),
             take.codes,
+            model_hash=take.model_hash,
             length_seconds=take.clip.duration_seconds,
             bars=_whole(bars),
             duration_seconds=_real(duration_seconds),
@@ -210,8 +211,9 @@ class MusicGen:
             StudioError: See `Engine.generate`.
         """
         request = regenerated(
-            self._own(take),
+            replace(take.request, model=self._name),
             take.codes,
+            model_hash=take.model_hash,
             from_seconds=_real(from_seconds),
             to_seconds=_real(to_seconds),
             seed=secrets.randbelow(FREE_SEEDS) if seed is None else _whole(seed),
@@ -329,14 +331,6 @@ class MusicGen:
         if samples.ndim not in (1, 2) or not samples.size:
             raise InputError(f"The sound must be [channels, frames], not {list(samples.shape)}.")
         return AudioClip(samples=samples, sample_rate=self.sampling_rate)
-
-    def _own(self, take: Take) -> GenerationRequest:
-        """The take's recipe, for this model."""
-        if take.model_hash != self._info.fingerprint:
-            raise InputError(
-                f"The take was made by another model ({take.request.model}); load that one."
-            )
-        return replace(take.request, model=self._name)
 
     def _parts(
         self, request: GenerationRequest, callback: Callable[[Chunk], None] | None

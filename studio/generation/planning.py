@@ -256,6 +256,11 @@ def _new_part(
             f"The codes to keep are not those of {info.name}: it has {info.codebooks} codebooks "
             f"of {info.codebook_size}; take the model that made them."
         )
+    if request.source_hash not in (None, info.fingerprint):
+        raise InputError(
+            f"The model {info.name} has changed since it made the codes to keep, so they mean "
+            "nothing any more; make the take again."
+        )
     per_second = speed * info.frame_rate
     begin, end = source.frames, codec_frames
     if request.from_seconds is not None:

@@ -73,6 +73,7 @@ class GenerationRequest:
         continue_file: Sound that the take begins with.
         continue_seconds: How much of that sound's end is taken; None takes all of it.
         source: Codes to keep.
+        source_hash: Fingerprint of the model that made these codes; None for any that they fit.
         from_seconds: Where the new part begins, in the take's time; None is the source's end.
         to_seconds: Where it ends; None is the take's end.
     """
@@ -95,6 +96,7 @@ class GenerationRequest:
     continue_file: str | None = None
     continue_seconds: float | None = None
     source: CodeSequence | None = None
+    source_hash: str | None = None
     from_seconds: float | None = None
     to_seconds: float | None = None
 

@@ -20,6 +20,7 @@ def extended(
     request: GenerationRequest,
     codes: NDArray[np.int64],
     *,
+    model_hash: str | None,
     length_seconds: float,
     bars: int | None = None,
     duration_seconds: float | None = None,
@@ -30,6 +31,7 @@ def extended(
     Args:
         request: The finished take's recipe.
         codes: Its codes, [K, T].
+        model_hash: Fingerprint of the model that made them.
         length_seconds: Its length.
         bars: Length of the whole new loop in bars; needs a tempo.
         duration_seconds: Length of the whole new take in seconds. Without either length a loop is
@@ -58,6 +60,7 @@ def extended(
         duration_seconds=duration_seconds,
         max_steps=None,
         source=CodeSequence.from_array(codes),
+        source_hash=model_hash,
         from_seconds=length_seconds,
         to_seconds=None,
     ).checked()
@@ -67,6 +70,7 @@ def regenerated(
     request: GenerationRequest,
     codes: NDArray[np.int64],
     *,
+    model_hash: str | None,
     from_seconds: float,
     to_seconds: float | None,
     seed: int,
@@ -76,6 +80,7 @@ def regenerated(
     Args:
         request: The finished take's recipe.
         codes: Its codes, [K, T].
+        model_hash: Fingerprint of the model that made them.
         from_seconds: Where the new part begins.
         to_seconds: Where it ends; None is the take's end.
         seed: Seed of the new part; the take's own gives back nearly the same.
@@ -87,6 +92,7 @@ def regenerated(
         request,
         seed=seed,
         source=CodeSequence.from_array(codes),
+        source_hash=model_hash,
         from_seconds=from_seconds,
         to_seconds=to_seconds,
     ).checked()

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.core.errors import InputError
-from studio.core.storage import shown_path, write_atomically
+from studio.core.storage import one_line, shown_path, write_atomically
 
 MAX_CODEBOOKS = 64
 MAX_FRAMES = 60_000
@@ -116,20 +116,33 @@ def load_codes(path: str | os.PathLike[str]) -> CodeSequence:
     Raises:
         InputError: It is missing, too large, damaged, or holds no codes.
     """
+    return load_codes_and_facts(path)[0]
+
+
+def load_codes_and_facts(path: str | os.PathLike[str]) -> tuple[CodeSequence, dict[str, str]]:
+    """Read the codes of an `.npz` file, and the short texts beside them.
+
+    Raises:
+        InputError: It is missing, too large, damaged, or holds no codes.
+    """
     file = Path(path)
     try:
         _check_unpacked_size(file)
         with np.load(file, allow_pickle=False) as arrays:
-            return CodeSequence.from_array(arrays["codes"])
+            found = {name: np.asarray(arrays[name]) for name in arrays.files}
+        texts = {name: value for name, value in found.items() if value.dtype.kind == "U"}
+        return CodeSequence.from_array(found["codes"]), {
+            name: str(value) for name, value in texts.items() if value.ndim == 0
+        }
     except OSError as error:
         raise InputError(
             f"{shown_path(file)} cannot be read ({error.strerror or error})."
         ) from error
     except InputError as error:
         raise InputError(f"{shown_path(file)} is not usable: {error.user_message}") from error
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # what a damaged archive can raise is listed nowhere
         raise InputError(
-            f"{shown_path(file)} is no file of codes ({' '.join(str(error).split())});"
+            f"{shown_path(file)} is no file of codes ({one_line(str(error)):.120});"
             " give an .npz file that this program wrote."
         ) from error
 

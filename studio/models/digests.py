@@ -19,7 +19,8 @@ from studio.models.bundle import sha256_of
 
 MAX_ENTRIES = 500
 _MAX_FILE_BYTES = 2**20
-_SMALL_BYTES = 2**20
+# Read again faster than it is worth a folder: the built-in model leaves nothing behind.
+SMALL_BYTES = 2**26
 _SUM = re.compile(r"[0-9a-f]{64}")
 # A file changed this recently could change again within the clock's step and look the same.
 _SETTLED_SECONDS = 2.0
@@ -42,7 +43,7 @@ class DigestCache:
             OSError: It cannot be read.
         """
         state = path.stat()
-        if state.st_size < _SMALL_BYTES:
+        if state.st_size < SMALL_BYTES:
             return sha256_of(path)
         key = str(path.resolve())
         stamp = [state.st_size, state.st_mtime_ns]

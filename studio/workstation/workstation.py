@@ -174,6 +174,7 @@ class Workstation:
         longer = extended(
             request,
             codes,
+            model_hash=record.model_hash,
             length_seconds=record.frames / record.sample_rate,
             bars=bars,
             duration_seconds=duration_seconds,
@@ -203,10 +204,11 @@ class Workstation:
             LibraryError: There is no such sample.
             InputError: It was not generated here, or there is no such part.
         """
-        _, request, codes = self._generated(sample_id)
+        record, request, codes = self._generated(sample_id)
         part = regenerated(
             request,
             codes,
+            model_hash=record.model_hash,
             from_seconds=from_seconds,
             to_seconds=to_seconds,
             seed=secrets.randbelow(FREE_SEEDS) if seed is None else seed,

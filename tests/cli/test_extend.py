@@ -104,7 +104,7 @@ def test_a_model_that_has_changed_is_refused(
     config.write_text(config.read_text("utf-8").replace("0.8", "0.9"), encoding="utf-8")
     assert studio("extend", 1) == 1
     err = capsys.readouterr().err
-    assert "has changed since it made this take" in err
+    assert "has changed since it made the codes to keep" in err
     assert err.count("\n") == 1
 
 

@@ -320,7 +320,11 @@ def test_an_extended_take_goes_on_as_the_longer_one_would_have(
 ) -> None:
     short = engine.generate(request(duration_seconds=seconds))
     longer = extended(
-        short.request, short.codes, length_seconds=short.clip.duration_seconds, duration_seconds=9.0
+        short.request,
+        short.codes,
+        model_hash=short.model_hash,
+        length_seconds=short.clip.duration_seconds,
+        duration_seconds=9.0,
     )
     take = engine.generate(longer)
     whole = engine.generate(request(duration_seconds=9.0))
@@ -331,7 +335,9 @@ def test_an_extended_take_goes_on_as_the_longer_one_would_have(
 def test_a_loop_is_extended_by_whole_bars(grid_engine: Engine) -> None:
     loop = grid_engine.generate(request(tempo_bpm=174.0, bars=1))
     longer = grid_engine.generate(
-        extended(loop.request, loop.codes, length_seconds=loop.clip.duration_seconds)
+        extended(
+            loop.request, loop.codes, model_hash=None, length_seconds=loop.clip.duration_seconds
+        )
     )
     assert (longer.bars, longer.clip.frames) == (2, round(2 * 240 / 174 * 8000))
     bar_frames = 4 * 16
@@ -342,7 +348,14 @@ def test_a_loop_is_extended_by_whole_bars(grid_engine: Engine) -> None:
 
 def test_a_part_made_anew_leaves_the_rest_as_it_was(engine: Engine) -> None:
     take = engine.generate(request(duration_seconds=8.0))
-    part = regenerated(take.request, take.codes, from_seconds=2.0, to_seconds=3.0, seed=99)
+    part = regenerated(
+        take.request,
+        take.codes,
+        model_hash=take.model_hash,
+        from_seconds=2.0,
+        to_seconds=3.0,
+        seed=99,
+    )
     chunks: list[Chunk] = []
     other = engine.generate(part, chunks.append)
     first, last = 100, 150
@@ -401,6 +414,9 @@ def test_a_melody_runs_through_the_windows(
 
 
 def test_codes_of_another_model_are_refused(engine: Engine) -> None:
+    codes = CodeSequence.from_array(np.zeros((4, 4), dtype=int))
+    with pytest.raises(InputError, match="has changed since it made the codes"):
+        engine.generate(request(source=codes, source_hash="cd" * 32, max_steps=9))
     with pytest.raises(InputError, match="take the model that made them"):
         engine.generate(
             request(source=CodeSequence.from_array(np.zeros((8, 4), dtype=int)), max_steps=9)

@@ -146,6 +146,7 @@ def test_a_killed_engine_is_reported_and_the_next_job_works(tiny_bundle: Path) -
 
 PARENT = """
 import sys, time
+from studio.generation.engine_child import EngineOptions
 from studio.generation.request import GenerationRequest
 from studio.generation.worker import GenerationWorker
 

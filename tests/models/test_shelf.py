@@ -466,7 +466,9 @@ def test_a_shelf_without_a_folder_says_what_to_do(audiocraft: Path) -> None:
 
 
 @pytest.fixture
-def weights(tmp_path: Path) -> Path:
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file large enough to be remembered."""
+    monkeypatch.setattr(digests, "SMALL_BYTES", 2**20)
     file = tmp_path / "weights"
     file.write_bytes(b"a" * 2**20)
     os.utime(file, ns=(10**18, 10**18))
@@ -526,6 +528,7 @@ def test_sums_are_bounded(
     tmp_path: Path, shelf: ModelShelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(digests, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(digests, "SMALL_BYTES", 2**20)
     for number in range(5):
         file = tmp_path / f"{number}"
         file.write_bytes(bytes(2**20))
@@ -533,6 +536,14 @@ def test_sums_are_bounded(
         shelf.digest(file)
     kept = json.loads((tmp_path / "models" / "digests.json").read_text())
     assert [Path(name).name for name in kept] == ["2", "3", "4"]
+
+
+def test_small_weights_leave_nothing_behind(shelf: ModelShelf, tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(bytes(2**20))
+    os.utime(file, ns=(10**18, 10**18))
+    assert shelf.digest(file) == sha256_of(file)
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(weights: Path, tmp_path: Path) -> None:
