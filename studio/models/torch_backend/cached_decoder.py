@@ -184,12 +184,11 @@ class CachedDecoder:
         split = qkv[rows].view(size, count, 3, memory.shape[2], -1).permute(2, 0, 3, 1, 4)
         end = reading.start + count
         memory[:, :, :, reading.start : end] = split[1:]
-        mixed = functional.scaled_dot_product_attention(
-            split[0].contiguous(),
-            memory[0, :, :, :end],
-            memory[1, :, :, :end],
-            is_causal=count > 1,
-        )
+        key, value = memory[:, :, :, :end]
+        if count == 1:
+            mixed = _attend_from_one_step(split[0], key, value)
+        else:
+            mixed = functional.scaled_dot_product_attention(split[0], key, value, is_causal=True)
         attended[rows] = mixed.transpose(1, 2).reshape(size * count, -1)
 
     def _attend_to_text(
@@ -199,12 +198,11 @@ class CachedDecoder:
         rows = slice(reading.rows.start * count, reading.rows.stop * count)
         size = reading.rows.stop - reading.rows.start
         split = query[rows].view(size, count, text.both.shape[2], -1).transpose(1, 2)
-        mixed = functional.scaled_dot_product_attention(
-            split.contiguous(),
-            text.both[0, reading.members],
-            text.both[1, reading.members],
-            attn_mask=text.mask[reading.members],
-        )
+        (key, value), mask = text.both[:, reading.members], text.mask[reading.members]
+        if count == 1:
+            mixed = _attend_from_one_step(split, key, value, mask)
+        else:
+            mixed = functional.scaled_dot_product_attention(split, key, value, attn_mask=mask)
         attended[rows] = mixed.transpose(1, 2).reshape(size * count, -1)
 
     @torch.inference_mode()
@@ -231,6 +229,22 @@ class CachedDecoder:
                 ]
             )
         return memories
+
+
+def _attend_from_one_step(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """Attend from `query` [n, H, 1, E] to `key` and `value` [n, H, L, E].
+
+    The fused kernel is no faster here, and its last bits depend on the thread that a head falls
+    to, thus on the number of streams.
+    """
+    size, heads, _, width = query.shape
+    scores = torch.bmm(query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2))
+    scores = scores.view(size, heads, 1, -1).mul_(width**-0.5)
+    weights = torch.softmax(scores if mask is None else scores.add_(mask), dim=-1)
+    mixed = torch.bmm(weights.flatten(0, 1), value.flatten(0, 1))
+    return mixed.view(size, heads, 1, width)
 
 
 def _groups(lengths: Sequence[int]) -> list[_Group]:

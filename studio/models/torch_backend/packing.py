@@ -41,9 +41,7 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply rows `x` [..., in]: [..., out]."""
-        rows = x.reshape(-1, x.shape[-1])
-        product = self._multiply(rows, self._packed, None, "none", [], "")
-        return product.view(*x.shape[:-1], -1)
+        return self._multiply(x, self._packed, None, "none", [], "")
 
 
 def pack_layers(module: nn.Module) -> None:
