@@ -1,0 +1,124 @@
+"""Linear layers, and the forms that inference keeps them in.
+
+Owns the precisions and the replacement of plain layers by packed or quantised ones. It knows no
+network.
+
+Quantised weights are kept in groups of `GROUP` along a row, each with a scale and an offset
+(`mx.quantize`); what they are multiplied with stays float32.
+"""
+
+from __future__ import annotations
+
+import mlx.core as mx
+import mlx.nn as nn
+
+GROUP = 64
+_SMALLER_GROUP = 32
+_BITS = {"int8": 8, "int4": 4}
+_DTYPES = {"float16": mx.float16, "bfloat16": mx.bfloat16}
+
+PRECISIONS = ("float32", *_DTYPES, *_BITS)
+
+
+class Linear(nn.Module):
+    """A layer whose weight is [out, in], as checkpoints have it."""
+
+    def __init__(self, width: int, out_width: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.weight = mx.zeros((out_width, width))
+        if bias:
+            self.bias = mx.zeros(out_width)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Multiply rows `x` [..., in]: [..., out]."""
+        product = x @ self.weight.T
+        return product + self.bias if "bias" in self else product
+
+
+class PackedLinear(nn.Module):
+    """A layer without bias whose weight lies as [in, out].
+
+    The BLAS in mlx's wheels for Linux is up to twice as fast with it; Apple's takes either.
+    """
+
+    def __init__(self, weight: mx.array) -> None:
+        """Lay out `weight` [out, in]."""
+        super().__init__()
+        self.width = weight.shape[1]
+        self.weight = mx.contiguous(weight.T)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Multiply rows `x` [..., in]: [..., out]."""
+        return x @ self.weight
+
+
+class QuantisedLinear(nn.Module):
+    """A layer without bias whose weight has few bits."""
+
+    def __init__(self, weight: mx.array, *, bits: int, group: int) -> None:
+        """Round `weight` [out, in]; `group` divides the width."""
+        super().__init__()
+        self.width = weight.shape[1]
+        self.bits = bits
+        self.group = group
+        self.weight, self.scales, self.offsets = mx.quantize(weight, group_size=group, bits=bits)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """Multiply rows `x` [..., in]: [..., out]."""
+        return mx.quantized_matmul(
+            x,
+            self.weight,
+            self.scales,
+            self.offsets,
+            transpose=True,
+            group_size=self.group,
+            bits=self.bits,
+        )
+
+
+def dtype_of(precision: str) -> mx.Dtype:
+    """What activations are kept in."""
+    return _DTYPES.get(precision, mx.float32)
+
+
+def pack_layers(module: nn.Module, precision: str) -> None:
+    """Bring all parameters below `module` into `precision`, one layer at a time.
+
+    A layer whose width no group size divides stays in float32.
+    """
+    for name, child in list(module.items()):
+        if isinstance(child, mx.array):
+            module[name] = child.astype(dtype_of(precision))
+            mx.eval(module[name])
+        elif isinstance(child, Linear) and "bias" not in child:
+            setattr(module, name, _packed(child, precision))
+        else:
+            for part in child if isinstance(child, list) else [child]:
+                pack_layers(part, precision)
+
+
+def rows_stand_alone(layer: nn.Module, rows: int, dtype: mx.Dtype) -> bool:
+    """Whether a row's product with a packed layer has the same bits among `rows` as among few.
+
+    Tried out on this machine: which kernel multiplies, and in which order it sums up, depends on
+    the number of rows and is nowhere promised.
+    """
+    x = mx.sin(mx.arange(rows * layer.width) * 1.7).reshape(rows, layer.width).astype(dtype)
+    together = layer(x)
+    for few in (1, 2):
+        parts = [layer(x[start : start + few]) for start in range(0, rows, few)]
+        if not bool(mx.array_equal(mx.concatenate(parts), together)):
+            return False
+    return True
+
+
+def _packed(layer: Linear, precision: str) -> PackedLinear | QuantisedLinear:
+    width = layer.weight.shape[1]
+    group = next((size for size in (GROUP, _SMALLER_GROUP) if width % size == 0), None)
+    packed: PackedLinear | QuantisedLinear
+    if precision in _BITS and group is not None:
+        packed = QuantisedLinear(layer.weight, bits=_BITS[precision], group=group)
+    else:
+        packed = PackedLinear(layer.weight.astype(dtype_of(precision)))
+    mx.eval(packed.parameters())
+    return packed
