@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from studio.generation.request import GenerationRequest
 from studio.ui import icons, theme
 from studio.ui.controls import dim_label, separator
-from studio.ui.material_section import MaterialSection
+from studio.ui.material_section import LABEL_WIDTH, MaterialSection
 
 _UNSET = -1.0
 
@@ -180,6 +180,7 @@ class AdvancedSection(QWidget):
         grid.setContentsMargins(0, 4, 0, 0)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(4)
+        grid.setColumnMinimumWidth(0, LABEL_WIDTH)
         grid.setColumnStretch(1, 1)
         for number, field in enumerate(_FIELDS):
             label = _ResetLabel(field.title)

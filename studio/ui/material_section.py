@@ -24,7 +24,7 @@ from studio.ui.controls import dim_label
 from studio.ui.model_words import ModelTraits
 from studio.ui.sound_field import SoundField
 
-_LABEL_WIDTH = 64
+LABEL_WIDTH = 76
 _NO_WORDS = "This model hears no words."
 _NO_MELODY = "This model follows no melody; choose one of the melody models."
 
@@ -219,6 +219,6 @@ class MaterialSection(QWidget):
             (self._seconds_label, self.seconds_spin),
         )
         for number, (label, widget) in enumerate(rows):
-            label.setFixedWidth(_LABEL_WIDTH)
+            label.setFixedWidth(LABEL_WIDTH)
             grid.addWidget(label, number, 0)
             grid.addWidget(widget, number, 1)

@@ -24,6 +24,7 @@ from studio.ui.controls import restyle, tool_button
 from studio.ui.drops import AUDIO_FILTER, accept_copy, dropped_files
 
 _NOTHING = "Choose or drop a sound"
+_NO_USE = "Not with this model"
 _MARGIN = 8
 
 
@@ -50,7 +51,9 @@ class _NameButton(QPushButton):
         painter.setPen(QColor(theme.TEXT if self.name and self.isEnabled() else theme.DIM))
         area = QRect(_MARGIN, 0, self.width() - 2 * _MARGIN, self.height())
         text = self.fontMetrics().elidedText(
-            self.name or _NOTHING, Qt.TextElideMode.ElideMiddle, area.width()
+            self.name or (_NOTHING if self.isEnabled() else _NO_USE),
+            Qt.TextElideMode.ElideMiddle,
+            area.width(),
         )
         painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter), text)
         painter.end()
