@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from studio.core.errors import ModelError
 from studio.models.backend import Sampling
 from studio.models.bundle import open_bundle
 from studio.models.selection import load_backend
-from tests.models.reference import under
+from tests.models.reference import Reference, under
 
 WEIGHTS = "model.safetensors"
 HEAD = "decoder.lm_heads.1.weight"
@@ -210,6 +211,125 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
     "missing shard": (_index({HEAD: "two.safetensors"}), "two.safetensors", "missing"),
     "missing in shard": (_index({"nothing": "one.safetensors"}), "one.safetensors", "nothing"),
 }
+
+
+# Faults that only some kinds of model can have.
+KIND_FAULTS: dict[str, tuple[str, Spoil, str, str]] = {
+    "stereo as mono": (
+        "stereo",
+        _config(lambda c: c["decoder"].update(audio_channels=1)),
+        "config.json",
+        "8 codebooks a channel, the codec has 4",
+    ),
+    "mono as stereo": (
+        "mono",
+        _config(lambda c: c["decoder"].update(audio_channels=2, num_codebooks=8)),
+        WEIGHTS,
+        "embed_tokens.4.weight is missing",
+    ),
+    "too many codebooks": (
+        "stereo",
+        _config(lambda c: c["decoder"].update(num_codebooks=10)),
+        "config.json",
+        "5 codebooks a channel, the codec has 4",
+    ),
+    "NaN in stereo": (
+        "stereo",
+        _tensors(lambda t: t["decoder.lm_heads.7.weight"].fill_(float("nan"))),
+        WEIGHTS,
+        "lm_heads.7.weight holds NaN",
+    ),
+    "melody without text encoder": (
+        "melody",
+        _config(lambda c: c.pop("text_encoder")),
+        "config.json",
+        "text_encoder is missing",
+    ),
+    "other chroma": (
+        "melody",
+        _config(lambda c: c.update(num_chroma=24)),
+        "config.json",
+        "num_chroma 24 is not supported",
+    ),
+    "no chroma": (
+        "melody",
+        _config(lambda c: c.update(chroma_length=0)),
+        "config.json",
+        "chroma_length must be",
+    ),
+    "chroma beyond the positions": (
+        "melody",
+        _config(lambda c: c.update(chroma_length=3_000)),
+        "config.json",
+        "max_position_embeddings must be above 3004",
+    ),
+    "missing melody projection": (
+        "melody",
+        _tensors(lambda t: t.pop("audio_enc_to_dec_proj.bias")),
+        WEIGHTS,
+        "audio_enc_to_dec_proj.bias is missing",
+    ),
+    "narrow melody projection": (
+        "melody",
+        _tensors(lambda t: t.update({"audio_enc_to_dec_proj.weight": torch.zeros(32, 11)})),
+        WEIGHTS,
+        "[32, 11], expected [32, 12]",
+    ),
+    "infinite melody projection": (
+        "stereo melody",
+        _tensors(lambda t: t["audio_enc_to_dec_proj.weight"].fill_(float("inf"))),
+        WEIGHTS,
+        "audio_enc_to_dec_proj.weight holds NaN or infinity",
+    ),
+    "melody as text": (
+        "melody",
+        _config(lambda c: c.update(model_type="musicgen")),
+        "config.json",
+        "only musicgen_decoder is supported",
+    ),
+    "text without attention": (
+        "mono",
+        _config(lambda c: c["decoder"].update(cross_attention=False)),
+        "config.json",
+        "a decoder without cross_attention",
+    ),
+    "text encoder out of nothing": (
+        "unconditional",
+        _config(lambda c: (c["decoder"].pop("cross_attention"), c.update(text_encoder={}))),
+        WEIGHTS,
+        "asks for",
+    ),
+    "lying unconditional sizes": (
+        "unconditional",
+        _config(lambda c: c["decoder"].update(hidden_size=16_000)),
+        WEIGHTS,
+        "asks for",
+    ),
+    "missing unconditional tensor": (
+        "unconditional",
+        _tensors(lambda t: t.pop("decoder.model.decoder.layers.1.fc2.weight")),
+        WEIGHTS,
+        "layers.1.fc2.weight is missing",
+    ),
+    "cut unconditional weights": ("unconditional", _cut, WEIGHTS, "not complete"),
+}
+
+
+@pytest.mark.parametrize("fault", KIND_FAULTS)
+def test_a_broken_bundle_of_any_kind_is_refused_in_one_line(
+    fault: str, oracle: Callable[[str], Reference], tmp_path: Path
+) -> None:
+    kind, spoil, file, cause = KIND_FAULTS[fault]
+    folder = tmp_path / "bundle"
+    shutil.copytree(oracle(kind).folder, folder)
+    spoil(folder)
+    with pytest.raises(ModelError) as caught:
+        load_backend(folder)
+    message = caught.value.user_message
+    assert str(folder / file) in message
+    assert cause in message
+    assert "\n" not in message
+    assert len(message) < 800
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from studio.models.bundle import open_bundle
 from studio.models.language_config import TextConfig
@@ -24,6 +26,50 @@ def test_padded_texts_encode_as_in_transformers(reference: Reference) -> None:
     expected = reference.model.text_encoder(input_ids=ids, attention_mask=mask.long())
     actual = _encoder(reference)(ids, mask)
     torch.testing.assert_close(actual[mask], expected.last_hidden_state[mask], atol=1e-5, rtol=0.0)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(
+    dim=st.sampled_from([4, 16, 50]),
+    head_dim=st.sampled_from([1, 8, 24]),
+    heads=st.integers(1, 4),
+    layers=st.integers(1, 4),
+    ffn_dim=st.integers(1, 90),
+    buckets=st.sampled_from([8, 20, 32]),
+    distance=st.sampled_from([20, 128]),
+    length=st.integers(1, 200),
+)
+@torch.inference_mode()
+def test_encoders_of_any_shape(
+    dim: int,
+    head_dim: int,
+    heads: int,
+    layers: int,
+    ffn_dim: int,
+    buckets: int,
+    distance: int,
+    length: int,
+) -> None:
+    from transformers import T5Config, T5EncoderModel
+
+    torch.manual_seed(length)
+    config = T5Config(
+        vocab_size=20,
+        d_model=dim,
+        d_kv=head_dim,
+        num_heads=heads,
+        num_layers=layers,
+        d_ff=ffn_dim,
+        relative_attention_num_buckets=buckets,
+        relative_attention_max_distance=distance,
+    )
+    oracle = T5EncoderModel(config).eval()
+    encoder = TextEncoder(TextConfig.from_hf(config.to_dict()))
+    encoder.load_hf(oracle.state_dict())
+    ids = torch.randint(0, 20, (1, length))
+    actual = encoder(ids, torch.ones(1, length, dtype=torch.bool))
+    expected = oracle(input_ids=ids).last_hidden_state
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=0.0)
 
 
 def test_weights_written_back_are_those_that_were_read(reference: Reference) -> None:
