@@ -16,7 +16,7 @@ from studio.core.errors import StudioError
 from studio.core.settings import Settings
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
-IMPORT_NAMES = {"PySide6-Essentials": "PySide6"}
+IMPORT_NAMES = {"PySide6-Essentials": "PySide6", "pyyaml": "yaml"}
 
 
 def project(repository: Path) -> dict[str, object]:
@@ -25,9 +25,13 @@ def project(repository: Path) -> dict[str, object]:
 
 
 def dependencies(repository: Path) -> list[str]:
-    declared = project(repository)["dependencies"]
+    """Of the product and of its extras, those of its makers aside."""
+    stated = project(repository)
+    declared, extras = stated["dependencies"], stated["optional-dependencies"]
     assert isinstance(declared, list)
-    return [re.split(r"[<>=!~; \[]", name)[0] for name in declared]
+    assert isinstance(extras, dict)
+    chosen = [name for extra, names in extras.items() if extra != "dev" for name in names]
+    return sorted({re.split(r"[<>=!~; \[]", name)[0] for name in [*declared, *chosen]})
 
 
 def page(repository: Path, name: str) -> str:

@@ -86,6 +86,7 @@ def test_the_contracts_name_every_package(repository: Path) -> None:
     } - {"studio.__init__"}
     allowed = {
         "torch": {"studio.training", "studio.models"},
+        "mlx": {"studio.models"},
         "soundfile": {"studio.audio"},
         "sqlite3": {"studio.library"},
         "sounddevice": {"studio.playback"},
@@ -96,10 +97,11 @@ def test_the_contracts_name_every_package(repository: Path) -> None:
         for path in (repository / "studio" / "models").glob("*.py")
         if path.stem != "__init__"
     }
+    homes = {"torch": models, "mlx": models | {"studio.models.torch_backend"}}
     contracts = project["tool"]["importlinter"]["contracts"]
     for forbidden, users in allowed.items():
         (contract,) = [
             contract for contract in contracts if forbidden in contract.get("forbidden_modules", [])
         ]
-        expected = packages - users | (models if forbidden == "torch" else set())
+        expected = packages - users | homes.get(forbidden, set())
         assert set(contract["source_modules"]) == expected
