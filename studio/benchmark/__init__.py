@@ -1,0 +1,1 @@
+"""How fast this machine runs a model; the work behind `studio bench`."""

@@ -1,0 +1,205 @@
+"""One run of the benchmark, from what was asked to the report.
+
+Owns the order of the parts and what is in memory meanwhile: fresh processes first, while this one
+holds no model, then all contestants side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.benchmark.bandwidth import ReadingSpeed
+from studio.benchmark.codec_speed import measure_codec
+from studio.benchmark.contestants import (
+    Contestant,
+    load_contestants,
+    offered,
+    usual_condition,
+    usual_request,
+)
+from studio.benchmark.decoding import DecoderCase, measure_decoder
+from studio.benchmark.fresh import FreshTake, measure_process
+from studio.benchmark.machine import OtherWork, busy_warnings, read_machine
+from studio.benchmark.reference import Reference, load_references, require_library
+from studio.benchmark.result import (
+    CodecFigure,
+    DecoderFigure,
+    LeftOut,
+    ProcessFigure,
+    Report,
+    TakeFigure,
+)
+from studio.benchmark.rounds import Spread
+from studio.benchmark.takes import measure_takes
+from studio.core.errors import StudioError
+from studio.models.backend import Condition
+from studio.models.bundle import Bundle, open_bundle
+from studio.models.shapes import Shapes
+from studio.models.shelf import ModelShelf
+from studio.models.tokenizer import TextTokenizer
+
+PARTS = ("decoder", "codec", "takes", "process")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What shall be measured.
+
+    Attributes:
+        backend: What computes.
+        precisions: Of our models; None takes all that are offered.
+        batches: Takes at once.
+        unguided: Whether the decoder is also measured without guidance.
+        against: Whether the reference library is held against ours.
+        seconds: Length of the sound that each turn makes.
+        rounds: Turns of each contestant.
+        parts: Some of `PARTS`.
+    """
+
+    backend: str
+    precisions: tuple[str, ...] | None
+    batches: tuple[int, ...]
+    unguided: bool
+    against: bool
+    seconds: float
+    rounds: int
+    parts: tuple[str, ...] = PARTS
+
+
+def run_benchmark(
+    folder: Path, plan: Plan, models_dir: Path | None, tell: Callable[[str], None]
+) -> Report:
+    """Measure the model in `folder`.
+
+    Args:
+        folder: The bundle.
+        plan: What.
+        models_dir: Where the digests of large files are remembered; None for nowhere.
+        tell: Given one line about what is being done.
+
+    Raises:
+        StudioError: The model cannot be loaded, or what it is held against is not installed.
+    """
+    if plan.against:
+        require_library()
+    machine, others = read_machine(), OtherWork()
+    precisions, left_out = offered(plan.backend, plan.precisions)
+    shelf = ModelShelf(models_dir)
+    bundle = open_bundle(folder, digest=shelf.digest)
+    shapes = Shapes.of(bundle)
+    frames = max(1, round(plan.seconds * shapes.codec.frame_rate))
+    frames = min(frames, shapes.window_frames(bundle))
+    processes: list[ProcessFigure] = []
+    if "process" in plan.parts:
+        alone = [
+            FreshTake(
+                folder=folder,
+                models_dir=models_dir,
+                backend=plan.backend,
+                precision=precision,
+                frames=frames,
+            )
+            for precision in precisions
+        ]
+        processes, failed = _measure_processes(alone, plan, tell)
+        left_out += failed
+    ours, missing = load_contestants(folder, plan.backend, precisions, shelf, tell)
+    left_out += missing
+    references: list[Reference] = []
+    if plan.against:
+        delay = max(shapes.decoder.delays)
+        references, missing = load_references(
+            folder, threads=machine.threads, delay=delay, tell=tell
+        )
+        left_out += missing
+    decoder: list[DecoderFigure] = []
+    readings: dict[int, list[float]] = {}
+    if "decoder" in plan.parts:
+        decoder, readings = _measure_decoder(ours, references, bundle, shapes, frames, plan, tell)
+    codec: list[CodecFigure] = []
+    if "codec" in plan.parts:
+        # Ours is of this precision whatever the decoder's is.
+        others_codec = [one for one in references if one.precision == "float32"]
+        codec = measure_codec(ours[0], others_codec, frames=frames, rounds=plan.rounds, tell=tell)
+        del others_codec
+    del references  # their memory is not needed any more
+    takes: list[TakeFigure] = []
+    if "takes" in plan.parts:
+        request = usual_request(folder, ours[0].model, frames)
+        for batch in plan.batches:
+            takes += measure_takes(ours, request, batch=batch, rounds=plan.rounds, tell=tell)
+    share = others.share()
+    return Report(
+        machine=machine,
+        model=bundle.name,
+        parameters=ours[0].model.backend.info.parameters,
+        seconds=frames / shapes.codec.frame_rate,
+        rounds=plan.rounds,
+        read_bytes_per_second={count: Spread.of(read) for count, read in readings.items()},
+        decoder=tuple(decoder),
+        codec=tuple(codec),
+        takes=tuple(takes),
+        processes=tuple(processes),
+        left_out=tuple(left_out),
+        others_share=share,
+        warnings=tuple(busy_warnings(machine, share)),
+    )
+
+
+def _measure_processes(
+    takes: Sequence[FreshTake], plan: Plan, tell: Callable[[str], None]
+) -> tuple[list[ProcessFigure], list[LeftOut]]:
+    figures, failed = [], []
+    for take in takes:
+        name = f"{take.backend} {take.precision}"
+        tell(f"fresh process: {name}")
+        try:
+            figures.append(measure_process(name, take, plan.rounds))
+        except StudioError as error:
+            failed.append(LeftOut(what=f"fresh process, {name}", why=error.user_message))
+    return figures, failed
+
+
+def _measure_decoder(
+    ours: Sequence[Contestant],
+    references: Sequence[Reference],
+    bundle: Bundle,
+    shapes: Shapes,
+    frames: int,
+    plan: Plan,
+    tell: Callable[[str], None],
+) -> tuple[list[DecoderFigure], dict[int, list[float]]]:
+    condition = usual_condition(bundle.folder, ours[0].model, frames)
+    text_tokens = _text_tokens(bundle, shapes, condition)
+    prefix_steps = 0 if shapes.melody is None else shapes.melody.frames + text_tokens
+    reading = ReadingSpeed()
+    figures: list[DecoderFigure] = []
+    readings: dict[int, list[float]] = {}
+    for batch in plan.batches:
+        for guided in (True, False) if plan.unguided else (True,):
+            case = DecoderCase(batch=batch, guided=guided, frames=frames, rounds=plan.rounds)
+            more, read = measure_decoder(
+                ours,
+                references,
+                case,
+                condition,
+                config=shapes.decoder,
+                text_tokens=text_tokens if shapes.decoder.cross_attention else 0,
+                prefix_steps=prefix_steps,
+                reading=reading,
+                tell=tell,
+            )
+            figures += more
+            for count, speeds in read.items():
+                readings.setdefault(count, []).extend(speeds)
+    return figures, readings
+
+
+def _text_tokens(bundle: Bundle, shapes: Shapes, condition: Condition) -> int:
+    if not condition.text or bundle.tokenizer_file is None or shapes.text is None:
+        return 0
+    tokenizer = TextTokenizer(bundle.tokenizer_file, vocabulary=shapes.text.vocabulary)
+    ids, _ = tokenizer.encode([condition.text])
+    return int(ids.shape[1])

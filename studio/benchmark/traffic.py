@@ -1,0 +1,78 @@
+"""What one step of the decoder has to read from memory.
+
+Owns the arithmetic, from the sizes of a model alone; the tests hold it to the operators that
+really run. Tables that a step reads a few rows of count for nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.models.language_config import DecoderConfig
+
+_GROUP = 64
+_SCALE_BYTES = 4
+
+NUMBER_BYTES = {
+    "float32": 4.0,
+    "bfloat16": 2.0,
+    "float16": 2.0,
+    "int8": 1.0,
+    "int4": 0.5 + _SCALE_BYTES / _GROUP,
+}
+"""Bytes of one weight, by precision; int4 with the scale and zero of each group of 64."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What is decoded at once.
+
+    Attributes:
+        streams: Rows of the decoder.
+        texts: How many of them attend to a text.
+        text_tokens: Its length, padding included.
+        past_steps: How many steps each stream looks back on, in the middle of the take.
+    """
+
+    streams: int
+    texts: int
+    text_tokens: int
+    past_steps: float
+
+
+def weight_numbers(config: DecoderConfig, *, with_text: bool) -> int:
+    """Numbers in the matrices that one step multiplies with."""
+    square = config.dim * config.dim
+    attention = 4 * square
+    if with_text:
+        attention += 2 * square  # queries and output; keys and values of a text stay the same
+    layer = attention + 2 * config.dim * config.ffn_dim
+    return config.layers * layer + config.codebooks * config.vocabulary * config.dim
+
+
+def step_bytes(config: DecoderConfig, precision: str, cache_bytes: int, load: Load) -> float | None:
+    """Bytes read in one step.
+
+    Args:
+        config: The decoder's sizes.
+        precision: Number format of its weights.
+        cache_bytes: What one stream keeps for each step, as `ModelInfo` says.
+        load: What is decoded.
+
+    Returns:
+        None for a precision whose layout is not known here.
+    """
+    number_bytes = NUMBER_BYTES.get(precision)
+    if number_bytes is None:
+        return None
+    weights = number_bytes * weight_numbers(config, with_text=load.texts > 0)
+    if precision == "int8":
+        weights += _SCALE_BYTES * _outputs(config, with_text=load.texts > 0)
+    remembered = load.streams * load.past_steps + load.texts * load.text_tokens
+    return weights + cache_bytes * remembered
+
+
+def _outputs(config: DecoderConfig, *, with_text: bool) -> int:
+    """Rows of those matrices, each with its own scale."""
+    layer = 5 * config.dim + config.ffn_dim + (2 * config.dim if with_text else 0)
+    return config.layers * layer + config.codebooks * config.vocabulary
