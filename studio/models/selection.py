@@ -11,9 +11,9 @@ from pathlib import Path
 
 from studio.core.errors import ModelError
 from studio.models.backend import MusicBackend
-from studio.models.bundle import open_bundle, sha256_of
+from studio.models.bundle import Bundle, open_bundle, sha256_of
 
-BACKENDS = ("torch",)
+BACKENDS = ("torch", "mlx")
 PRECISIONS = ("float32",)
 
 
@@ -33,7 +33,8 @@ def load_backend(
         digest: Gives the hex SHA-256 of a file; `ModelShelf.digest` remembers them.
 
     Raises:
-        ModelError: The bundle is not usable, or the backend or precision unknown.
+        ModelError: The bundle is not usable, the backend or precision unknown, or the backend's
+            library not installed.
     """
     if backend is not None and backend not in BACKENDS:
         raise ModelError(f"There is no backend {backend!r}; choose one of {', '.join(BACKENDS)}.")
@@ -42,6 +43,19 @@ def load_backend(
             f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}."
         )
     bundle = open_bundle(folder, digest=digest)
+    if backend == "mlx":
+        return _load_mlx(bundle, precision)
     from studio.models.torch_backend.backend import TorchBackend
 
     return TorchBackend(bundle)
+
+
+def _load_mlx(bundle: Bundle, precision: str | None) -> MusicBackend:
+    try:
+        from studio.models.mlx_backend.backend import MlxBackend
+    except ImportError as error:
+        raise ModelError(
+            f"The backend mlx cannot be loaded ({' '.join(str(error).split()):.200}); install it with"
+            " `pip install 'seedcrate[mlx]'`, or choose torch."
+        ) from error
+    return MlxBackend(bundle, precision=precision or "float32")

@@ -30,7 +30,7 @@ def open_tensors(bundle: Bundle) -> Tensors:
         try:
             stored = mx.load(str(file), format="safetensors")
         except (RuntimeError, ValueError) as error:
-            raise file_fault(file, f"it is damaged or not complete ({error})") from error
+            raise file_fault(file, f"mlx cannot read it ({error})") from error
         assert isinstance(stored, dict)
         tensors |= {
             name: stored[name] for name, entry in bundle.entries.items() if entry.file == file
