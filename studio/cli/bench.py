@@ -31,7 +31,9 @@ def add_parser(verbs: Any) -> None:
         description="Measure decoder, codec, whole takes and fresh processes, in turns.",
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--model", metavar="NAME", default=HOUSE, help="a model or its folder")
+    which.add_argument(
+        "--model", metavar="NAME", help="a model or its folder; house when not given"
+    )
     which.add_argument(
         "--random", choices=tuple(PUBLISHED), help="random weights of this shape instead"
     )
@@ -82,7 +84,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     models_dir = context.models_dir
     with ExitStack() as stack:
         if arguments.random is None:
-            folder = ModelShelf(models_dir).resolve(arguments.model)
+            folder = ModelShelf(models_dir).resolve(arguments.model or HOUSE)
             report = run_benchmark(folder, plan, models_dir, say)
         else:
             name = arguments.random
