@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from studio.models.bundle import open_bundle
 from studio.models.language_config import TextConfig
 from studio.models.torch_backend.text import TextEncoder
-from studio.models.torch_backend.weights import read_section
+from studio.models.torch_backend.weights import Section
 from tests.models.reference import Reference
 
 
 def _encoder(reference: Reference) -> TextEncoder:
     bundle = open_bundle(reference.folder)
     encoder = TextEncoder(TextConfig.from_hf(bundle.config["text_encoder"]))
-    encoder.load_hf(read_section(bundle.tensors(), "text_encoder."))
+    encoder.load_hf(Section(bundle.tensors(), "text_encoder."))
     return encoder
 
 
@@ -73,14 +73,14 @@ def test_encoders_of_any_shape(
 
 
 def test_weights_written_back_are_those_that_were_read(reference: Reference) -> None:
-    stored = read_section(open_bundle(reference.folder).tensors(), "text_encoder.")
+    stored = Section(open_bundle(reference.folder).tensors(), "text_encoder.")
     written = _encoder(reference).to_hf()
     assert written.keys() == stored.keys()
     assert all(torch.equal(written[name], stored[name]) for name in stored)
 
 
 def test_the_tied_name_of_the_embedding_is_read_too(reference: Reference) -> None:
-    stored = read_section(open_bundle(reference.folder).tensors(), "text_encoder.")
+    stored = dict(Section(open_bundle(reference.folder).tensors(), "text_encoder."))
     embedding = stored.pop("shared.weight")
     stored["encoder.embed_tokens.weight"] = embedding
     encoder = TextEncoder(_encoder(reference).config)

@@ -30,7 +30,7 @@ from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.codec_channels import ChannelCodec
 from studio.models.torch_backend.packing import pack_layers
 from studio.models.torch_backend.transformer import MusicDecoder, MusicLanguageModel
-from studio.models.torch_backend.weights import read_section
+from studio.models.torch_backend.weights import Section
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,7 +117,7 @@ def _load_codec(
     require_amount(bundle, _size(blank), (CODEC_PREFIX,))
     model = EncodecModel(config)
     try:
-        model.load_hf(read_section(tensors, CODEC_PREFIX))
+        model.load_hf(Section(tensors, CODEC_PREFIX))
     except (RuntimeError, IndexError) as error:
         raise ModelError(f"the tensors of the codec do not fit each other ({error})") from error
     return model.requires_grad_(False).eval()

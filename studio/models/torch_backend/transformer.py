@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from studio.models.language_config import PITCH_CLASSES, DecoderConfig, TextConfig
 from studio.models.torch_backend.text import TextEncoder
-from studio.models.torch_backend.weights import fill, new_embedding, parts, read_section
+from studio.models.torch_backend.weights import Section, fill, new_embedding, parts
 
 
 class SelfAttention(nn.Module):
@@ -296,7 +296,7 @@ class MusicLanguageModel(nn.Module):
         Raises:
             ModelError: A tensor is missing, of the wrong shape, or not finite.
         """
-        self.text_encoder.load_hf(read_section(tensors, "text_encoder."))
+        self.text_encoder.load_hf(Section(tensors, "text_encoder."))
         for group, parameter in self._projection_names().items():
             fill(parameter, tensors, *group)
         self.decoder.load_hf(tensors)

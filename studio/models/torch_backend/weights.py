@@ -6,7 +6,7 @@ It neither opens files nor knows a network's names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -46,14 +46,25 @@ def read_tensor(tensors: Mapping[str, Tensor], name: str, shape: torch.Size) -> 
     return _require_finite(tensor, name)
 
 
-def read_section(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """All tensors whose names start with `prefix`, which is taken off.
+class Section(Mapping[str, Tensor]):
+    """The tensors whose names start with a prefix, which is taken off.
 
-    Raises:
-        ModelError: One holds NaN or infinity.
+    Each is read when it is asked for, so that a large part of a model is never in memory twice.
     """
-    names = [name for name in tensors if name.startswith(prefix)]
-    return {name.removeprefix(prefix): _require_finite(tensors[name], name) for name in names}
+
+    def __init__(self, tensors: Mapping[str, Tensor], prefix: str) -> None:
+        self._tensors = tensors
+        self._prefix = prefix
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._tensors[self._prefix + name]
+
+    def __iter__(self) -> Iterator[str]:
+        starts = (name for name in self._tensors if name.startswith(self._prefix))
+        return (name.removeprefix(self._prefix) for name in starts)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def fill(parameter: Tensor, tensors: Mapping[str, Tensor], *names: str) -> None:
