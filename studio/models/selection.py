@@ -54,8 +54,9 @@ def _load_mlx(bundle: Bundle, precision: str | None) -> MusicBackend:
     try:
         from studio.models.mlx_backend.backend import MlxBackend
     except ImportError as error:
+        cause = " ".join(str(error).split())
         raise ModelError(
-            f"The backend mlx cannot be loaded ({' '.join(str(error).split()):.200}); install it with"
+            f"The backend mlx cannot be loaded ({cause:.200}); install it with"
             " `pip install 'seedcrate[mlx]'`, or choose torch."
         ) from error
     return MlxBackend(bundle, precision=precision or "float32")
