@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -133,6 +133,15 @@ def _wide_decoder() -> MusicDecoder:
     return decoder
 
 
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
 @torch.inference_mode()
 def test_the_decoder_gives_a_row_the_same_numbers_in_any_company() -> None:
     decoder = _wide_decoder()

@@ -65,7 +65,7 @@ def _shapes(draw: st.DrawFn) -> Shape:
     )
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(shape=_shapes(), steps=st.integers(1, 40), melody_frames=st.integers(1, 2 * CHROMA_FRAMES))
 def test_logits_of_models_of_any_shape(shape: Shape, steps: int, melody_frames: int) -> None:
     random = np.random.default_rng(steps)
