@@ -26,7 +26,7 @@ from studio.generation.request import GenerationRequest
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
 from studio.models.selection import BACKENDS, PRECISIONS
-from studio.models.shelf import ModelShelf
+from studio.models.shelf.shelf import ModelShelf
 
 PROMPT = "warm dusty piano chords over brushed drums and an upright bass"
 TEMPO_PROMPT = "174 bpm jungle break, dark reese bass"

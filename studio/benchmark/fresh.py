@@ -133,7 +133,7 @@ def _make(outbox: Connection, take: FreshTake) -> _Memory:
     from studio.benchmark.contestants import usual_request
     from studio.generation.engine import Engine
     from studio.generation.loading import load_model
-    from studio.models.shelf import ModelShelf
+    from studio.models.shelf.shelf import ModelShelf
 
     outbox.send("imported")
     before = resident_bytes()

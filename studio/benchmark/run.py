@@ -37,7 +37,7 @@ from studio.core.errors import StudioError
 from studio.models.backend import Condition
 from studio.models.bundle import Bundle, open_bundle
 from studio.models.shapes import Shapes
-from studio.models.shelf import ModelShelf
+from studio.models.shelf.shelf import ModelShelf
 from studio.models.tokenizer import TextTokenizer
 
 PARTS = ("decoder", "codec", "takes", "process")

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     from studio.benchmark.random_bundle import random_bundle
     from studio.benchmark.run import Plan, run_benchmark
     from studio.benchmark.table import report_lines
-    from studio.models.shelf import ModelShelf
+    from studio.models.shelf.shelf import ModelShelf
 
     plan = Plan(
         backend=arguments.backend,

@@ -100,7 +100,7 @@ def _processor(context: Context) -> Finding:
 
 def _model(context: Context) -> Finding:
     from studio.models.bundle import open_bundle
-    from studio.models.shelf import ModelShelf
+    from studio.models.shelf.shelf import ModelShelf
 
     shelf = ModelShelf(context.models_dir)
     bundle = open_bundle(shelf.resolve(context.settings.model), digest=shelf.digest)

@@ -71,7 +71,7 @@ def open_engine(context: Context, on_notice: Callable[[str], None]) -> Engine:
     from studio.generation.engine import Engine
     from studio.generation.engine_child import limit_threads
     from studio.generation.loading import load_model
-    from studio.models.shelf import ModelShelf
+    from studio.models.shelf.shelf import ModelShelf
 
     limit_threads()
     return Engine(partial(load_model, shelf=ModelShelf(context.models_dir, on_notice=on_notice)))

@@ -17,7 +17,7 @@ from studio.core.errors import ModelError
 from studio.core.storage import one_line
 from studio.generation.remaining import RemainingTime, clock
 from studio.models.catalog import find_known
-from studio.models.shelf import ModelEntry, ModelShelf
+from studio.models.shelf.shelf import ModelEntry, ModelShelf
 
 _BAR_CHARACTERS = 30
 _LEAST_SECONDS = 0.1
@@ -86,7 +86,7 @@ def _list(arguments: argparse.Namespace, shelf: ModelShelf) -> int:
 
 def _get(arguments: argparse.Namespace, shelf: ModelShelf) -> int:
     # Only now: the other actions open no connection.
-    from studio.models.hub import download, licence_of
+    from studio.models.hub.download import download, licence_of
 
     name = arguments.name
     licence = licence_of(name)

@@ -24,7 +24,7 @@ from studio.core.log import start_logging
 from studio.generation.engine import Engine
 from studio.generation.loading import load_model
 from studio.generation.request import Chunk, GenerationRequest, Take
-from studio.models.shelf import ModelShelf
+from studio.models.shelf.shelf import ModelShelf
 
 _LOG = logging.getLogger(__name__)
 _NICENESS = 5

@@ -13,7 +13,7 @@ from studio.models.bundle import open_bundle
 from studio.models.catalog import HOUSE
 from studio.models.prompting import PromptTemplate
 from studio.models.selection import load_backend
-from studio.models.shelf import ModelShelf
+from studio.models.shelf.shelf import ModelShelf
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from studio.core.errors import ModelError
 from studio.core.paths import default_paths
-from studio.models.hub import download, licence_of
-from studio.models.shelf import ModelEntry, ModelShelf
+from studio.models.hub.download import download, licence_of
+from studio.models.shelf.shelf import ModelEntry, ModelShelf
 
 
 def list_models() -> tuple[ModelEntry, ...]:

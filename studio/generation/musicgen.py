@@ -28,7 +28,7 @@ from studio.generation.options import Options
 from studio.generation.request import FREE_SEEDS, Chunk, GenerationRequest, Take
 from studio.generation.revision import extended, regenerated
 from studio.models.codes import CodeSequence
-from studio.models.shelf import ModelShelf
+from studio.models.shelf.shelf import ModelShelf
 
 
 class MusicGen:

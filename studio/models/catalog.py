@@ -133,6 +133,6 @@ def resolve_model(name_or_folder: str | Path) -> Path:
     Raises:
         ModelError: There is no such model on this machine.
     """
-    from studio.models.shelf import ModelShelf
+    from studio.models.shelf.shelf import ModelShelf
 
     return ModelShelf(None).resolve(name_or_folder)

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWi
 from studio.core.settings import Settings
 from studio.generation.request import MAX_TEMPO_BPM, MIN_TEMPO_BPM, GenerationRequest
 from studio.models.prompting import tempo_in
-from studio.models.shelf import ModelEntry
+from studio.models.shelf.shelf import ModelEntry
 from studio.ui.controls import dim_label, heading, restyle
 from studio.ui.generate_fields import ANY_KEY, GenerateFields
 from studio.ui.model_words import ModelTraits

@@ -8,8 +8,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from studio.models.hub import Licence
-from studio.models.shelf import ModelEntry
+from studio.models.hub.download import Licence
+from studio.models.shelf.shelf import ModelEntry
 from studio.ui import theme
 from studio.ui.controls import dim_label, heading
 from studio.ui.facts import size_text

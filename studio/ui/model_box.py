@@ -12,7 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 
 from studio.models.catalog import HOUSE
-from studio.models.shelf import ModelEntry
+from studio.models.shelf.shelf import ModelEntry
 from studio.ui.controls import ComboBox
 from studio.ui.keys import tooltip
 

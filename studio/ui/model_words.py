@@ -11,9 +11,9 @@ from pathlib import Path
 
 from studio.models.bundle import open_bundle
 from studio.models.catalog import HOUSE, ModelKind, resolve_model
-from studio.models.hub_cache import holds_bundle
+from studio.models.hub.cache import holds_bundle
 from studio.models.prompting import PromptTemplate
-from studio.models.shelf import ModelEntry
+from studio.models.shelf.shelf import ModelEntry
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.core.errors import CancelledError, StudioError
 from studio.generation.remaining import RemainingTime
-from studio.models.hub import Licence
-from studio.models.hub_cache import is_repository, snapshot_of
-from studio.models.shelf import ModelEntry
+from studio.models.hub.cache import is_repository, snapshot_of
+from studio.models.hub.download import Licence
+from studio.models.shelf.shelf import ModelEntry
 from studio.ui.bridge import Bridge
 from studio.ui.model_words import ModelTraits, read_traits
 from studio.workstation.workstation import Workstation

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from studio.core.errors import StudioError
-from studio.models.hub import Licence
-from studio.models.shelf import ModelEntry
+from studio.models.hub.download import Licence
+from studio.models.shelf.shelf import ModelEntry
 from studio.ui.banner import Banner
 from studio.ui.controls import ElidedLabel, dim_label
 from studio.ui.download_row import DownloadRow

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from studio.models.catalog import ModelKind
-from studio.models.shelf import ModelEntry
+from studio.models.shelf.shelf import ModelEntry
 from studio.ui import theme
 from studio.ui.facts import size_text
 

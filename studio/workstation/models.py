@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 from studio.core.errors import CancelledError, ModelError, StudioError
 from studio.core.storage import shown_path
-from studio.models.hub import Licence, download, licence_of
-from studio.models.shelf import ModelEntry, ModelShelf
+from studio.models.hub.download import Licence, download, licence_of
+from studio.models.shelf.shelf import ModelEntry, ModelShelf
 
 _LOG = logging.getLogger(__name__)
 _CLOSE_SECONDS = 2.0

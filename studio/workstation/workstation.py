@@ -31,8 +31,8 @@ from studio.generation.revision import extended, regenerated
 from studio.generation.worker import GenerationWorker
 from studio.library.library import Library
 from studio.library.records import Change, CheckReport, ImportReport, SampleRecord
-from studio.models.hub import Licence
-from studio.models.shelf import ModelEntry
+from studio.models.hub.download import Licence
+from studio.models.shelf.shelf import ModelEntry
 from studio.playback.player import Player
 from studio.workstation.changes import ChangeFanOut
 from studio.workstation.generate import TakeJob, TakeSaver

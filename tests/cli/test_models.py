@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from huggingface_hub.utils import close_session
 
-from studio.models import hub_transfer
 from studio.models.bundle import open_bundle
 from studio.models.catalog import known_models
+from studio.models.hub import transfer
 from tests.models.audiocraft_writer import tiny_model, write_audiocraft, write_published
 from tests.models.hub_server import HubServer, running_hub
 
@@ -34,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hub(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    monkeypatch.setattr(hub_transfer, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(transfer, "PAUSE_SECONDS", 0.0)
     with running_hub() as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         server.publish(NAME, tiny_bundle)

@@ -85,23 +85,16 @@ def test_the_contracts_name_every_package(repository: Path) -> None:
         if path.suffix == ".py" or (path / "__init__.py").is_file()
     } - {"studio.__init__"}
     allowed = {
-        "torch": {"studio.benchmark", "studio.training", "studio.models"},
-        "mlx": {"studio.models"},
+        "torch": {"studio.benchmark", "studio.training"},
+        "mlx": set(),
         "soundfile": {"studio.audio"},
         "sqlite3": {"studio.library"},
         "sounddevice": {"studio.playback"},
         "PySide6": {"studio.ui"},
     }
-    models = {
-        f"studio.models.{path.stem}"
-        for path in (repository / "studio" / "models").glob("*.py")
-        if path.stem != "__init__"
-    }
-    homes = {"torch": models, "mlx": models | {"studio.models.torch_backend"}}
     contracts = project["tool"]["importlinter"]["contracts"]
     for forbidden, users in allowed.items():
         (contract,) = [
             contract for contract in contracts if forbidden in contract.get("forbidden_modules", [])
         ]
-        expected = packages - users | homes.get(forbidden, set())
-        assert set(contract["source_modules"]) == expected
+        assert set(contract["source_modules"]) == packages - users

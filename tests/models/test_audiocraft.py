@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from studio.core.errors import ModelError
-from studio.models.audiocraft import (
+from studio.models.audiocraft.folder import (
     MAX_SETTINGS_BYTES,
     is_audiocraft,
     needs_conversion,

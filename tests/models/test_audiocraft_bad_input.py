@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from studio.core.errors import ModelError, StorageError
-from studio.models.torch_backend.audiocraft import convert_audiocraft
-from studio.models.torch_backend.audiocraft_pickle import load_pickle, tensor_table
+from studio.models.torch_backend.audiocraft.convert import convert_audiocraft
+from studio.models.torch_backend.audiocraft.pickled import load_pickle, tensor_table
 from tests.models.audiocraft_writer import (
     codec_settings,
     codec_state,

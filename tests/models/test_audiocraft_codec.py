@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from studio.core.errors import ModelError
-from studio.models.audiocraft import parse_settings
-from studio.models.audiocraft_codec import CodecLayout, codec_layout, hugging_face_name
+from studio.models.audiocraft.codec import CodecLayout, codec_layout, hugging_face_name
+from studio.models.audiocraft.folder import parse_settings
 from studio.models.torch_backend.codec import EncodecConfig
 from tests.models.audiocraft_writer import codec_settings, codec_state, tiny_model
 

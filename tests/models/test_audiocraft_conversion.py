@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from studio.core.errors import ModelError
-from studio.models.audiocraft_language import CHROMA_BINS
+from studio.models.audiocraft.language import CHROMA_BINS
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
-from studio.models.torch_backend.audiocraft import convert_audiocraft
+from studio.models.torch_backend.audiocraft.convert import convert_audiocraft
 from studio.models.torch_backend.backend import TorchBackend
 from tests.models.audiocraft_writer import (
     TEXT_WIDTH,

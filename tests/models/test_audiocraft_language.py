@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.errors import ModelError
-from studio.models.audiocraft import Settings, parse_settings
-from studio.models.audiocraft_language import LanguageLayout, language_layout, plain_names
+from studio.models.audiocraft.folder import Settings, parse_settings
+from studio.models.audiocraft.language import LanguageLayout, language_layout, plain_names
 from tests.models.audiocraft_writer import Kind, language_settings, language_state, tiny_model
 
 Shapes = dict[str, tuple[int, ...]]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from studio.models.catalog import KnownModel, find_known, known_models
-from studio.models.hub_cache import is_repository
+from studio.models.hub.cache import is_repository
 
 
 def test_the_embedded_model_comes_first_and_the_parts_last() -> None:

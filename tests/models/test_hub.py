@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.errors import CancelledError, ModelError, StorageError
-from studio.models import hub_transfer
 from studio.models.bundle import open_bundle
-from studio.models.hub import Licence, download, licence_of
-from studio.models.hub_listing import read_answer
-from studio.models.shelf import ModelShelf
+from studio.models.hub import transfer
+from studio.models.hub.download import Licence, download, licence_of
+from studio.models.hub.listing import read_answer
+from studio.models.shelf.shelf import ModelShelf
 from tests.generation.tiny_bundle import write_tiny_bundle
 from tests.models.hub_server import HubServer, running_hub
 
@@ -40,7 +40,7 @@ def hub(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     for variable in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_TOKEN", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
-    monkeypatch.setattr(hub_transfer, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(transfer, "PAUSE_SECONDS", 0.0)
     with running_hub() as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         server.publish(NAME, bundle, licence="mit")
@@ -236,7 +236,7 @@ def test_a_killed_download_goes_on_in_the_next_run(
 ) -> None:
     program = (
         "import os, sys\n"
-        "from studio.models.hub import download\n"
+        "from studio.models.hub.download import download\n"
         "def progress(done, total):\n"
         "    if done > 150_000: os._exit(9)\n"
         f"download('{NAME}', accepted_licence='mit', progress=progress)\n"

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.errors import ModelError, StorageError
-from studio.models import digests
 from studio.models.bundle import open_bundle, sha256_of
 from studio.models.catalog import known_models
-from studio.models.registry import Registry
-from studio.models.shelf import ModelShelf
+from studio.models.shelf import digests
+from studio.models.shelf.registry import Registry
+from studio.models.shelf.shelf import ModelShelf
 from tests.generation.tiny_bundle import write_tiny_bundle
 
 
@@ -135,7 +135,7 @@ def test_the_list_says_what_is_on_disk(cache: Path, shelf: ModelShelf) -> None:
 
 def test_finding_and_listing_load_neither_torch_nor_the_hub(repository: Path) -> None:
     program = (
-        "import sys; from studio.models.shelf import ModelShelf; s = ModelShelf(None);"
+        "import sys; from studio.models.shelf.shelf import ModelShelf; s = ModelShelf(None);"
         "s.models(); s.resolve('house');"
         "print([m for m in ('torch', 'huggingface_hub', 'tqdm') if m in sys.modules])"
     )
@@ -292,7 +292,7 @@ def test_two_processes_add_without_losing_a_name(
     tmp_path: Path, bundle: Path, repository: Path
 ) -> None:
     program = (
-        "import sys; from pathlib import Path; from studio.models.shelf import ModelShelf\n"
+        "import sys; from pathlib import Path; from studio.models.shelf.shelf import ModelShelf\n"
         "for number in range(8):\n"
         "    ModelShelf(Path(sys.argv[1])).add(Path(sys.argv[2]), f'{sys.argv[3]}{number}')\n"
     )
@@ -334,7 +334,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> list[Path]:
 
     module = types.ModuleType("audiocraft")
     module.convert_audiocraft = convert_audiocraft  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "studio.models.torch_backend.audiocraft", module)
+    monkeypatch.setitem(sys.modules, "studio.models.torch_backend.audiocraft.convert", module)
     return done
 
 
@@ -452,7 +452,7 @@ def test_a_full_disk_names_the_model(
 
     module = types.ModuleType("audiocraft")
     module.convert_audiocraft = convert_audiocraft  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "studio.models.torch_backend.audiocraft", module)
+    monkeypatch.setitem(sys.modules, "studio.models.torch_backend.audiocraft.convert", module)
     with pytest.raises(StorageError, match="No space left"):
         shelf.resolve(audiocraft)
 

@@ -25,8 +25,8 @@ from studio.core.settings import Settings
 from studio.generation.jobs import Job, Listener, Progress
 from studio.generation.request import Chunk, GenerationRequest, Take
 from studio.library.records import NewSample
-from studio.models.hub import Licence
-from studio.models.shelf import ModelEntry
+from studio.models.hub.download import Licence
+from studio.models.shelf.shelf import ModelEntry
 from studio.ui import theme
 from studio.ui.bridge import Bridge
 from studio.ui.main_window import MainWindow

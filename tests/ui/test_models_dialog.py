@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
 
 from studio.core.errors import CancelledError, ModelError
-from studio.models.hub import Licence
+from studio.models.hub.download import Licence
 from studio.ui.licence_dialog import LicenceDialog
 from studio.ui.models_dialog import ModelsDialog
 from tests.ui.conftest import made_up_model

@@ -17,9 +17,7 @@ from studio.core.paths import resources_dir
 from studio.core.storage import one_line, shown_path
 from studio.models.bundle import open_bundle, sha256_of
 from studio.models.catalog import HOUSE, KnownModel, ModelKind, find_known, known_models
-from studio.models.conversions import Conversions
-from studio.models.digests import DigestCache
-from studio.models.hub_cache import (
+from studio.models.hub.cache import (
     forget_repository,
     holds_bundle,
     holds_model,
@@ -28,7 +26,9 @@ from studio.models.hub_cache import (
     repository_folder,
     snapshot_of,
 )
-from studio.models.registry import AddedModel, Registry
+from studio.models.shelf.conversions import Conversions
+from studio.models.shelf.digests import DigestCache
+from studio.models.shelf.registry import AddedModel, Registry
 
 NOT_STATED = "not stated"
 _NAME = re.compile(r"\w[\w. +-]{0,78}\w|\w")
@@ -124,7 +124,7 @@ class ModelShelf:
         if holds_bundle(folder):
             return False
         # Only now: what reads those formats takes its time to load.
-        from studio.models.audiocraft import needs_conversion
+        from studio.models.audiocraft.folder import needs_conversion
 
         return needs_conversion(folder)
 

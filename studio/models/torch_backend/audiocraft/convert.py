@@ -2,7 +2,7 @@
 
 Owns the gathering of a bundle's parts: the language model and the codec out of audiocraft's
 `.bin` files, the text encoder and the tokenizer, which audiocraft never stores, out of folders
-that the caller finds. Which tensor goes where is decided in `studio.models.audiocraft_language`
+that the caller finds. Which tensor goes where is decided in `studio.models.audiocraft.language`
 and `audiocraft_codec`. It downloads nothing and remembers nothing.
 """
 
@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from studio.core.errors import ModelError
-from studio.models.audiocraft import (
+from studio.models.audiocraft.codec import codec_layout, hugging_face_name
+from studio.models.audiocraft.folder import (
     CODEC_STATE,
     DEFAULT_CODEC,
     SETTINGS,
@@ -28,8 +29,7 @@ from studio.models.audiocraft import (
     parse_settings,
     require_model_name,
 )
-from studio.models.audiocraft_codec import codec_layout, hugging_face_name
-from studio.models.audiocraft_language import (
+from studio.models.audiocraft.language import (
     CHROMA_BINS,
     LanguageLayout,
     Placement,
@@ -38,9 +38,9 @@ from studio.models.audiocraft_language import (
 )
 from studio.models.bundle import CONFIG, GENERATION, TOKENIZER, WEIGHTS, file_fault
 from studio.models.language_config import TextConfig
-from studio.models.torch_backend.audiocraft_bundle import Converted, Weight, write_bundle
-from studio.models.torch_backend.audiocraft_parts import read_object, read_text, read_weights
-from studio.models.torch_backend.audiocraft_pickle import load_pickle, tensor_table
+from studio.models.torch_backend.audiocraft.bundle import Converted, Weight, write_bundle
+from studio.models.torch_backend.audiocraft.parts import read_object, read_text, read_weights
+from studio.models.torch_backend.audiocraft.pickled import load_pickle, tensor_table
 from studio.models.torch_backend.codec import EncodecConfig, EncodecModel
 from studio.models.torch_backend.codec_weights import state_from_hf
 from studio.models.torch_backend.text import TextEncoder

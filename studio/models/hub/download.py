@@ -21,7 +21,7 @@ from studio.core.errors import ModelError, StorageError
 from studio.core.storage import one_line, shown_path, write_atomically
 from studio.core.version import __version__
 from studio.models.catalog import HOUSE, find_known
-from studio.models.hub_cache import (
+from studio.models.hub.cache import (
     MAIN,
     holds_bundle,
     hub_cache,
@@ -30,8 +30,8 @@ from studio.models.hub_cache import (
     shard_names,
     snapshot_of,
 )
-from studio.models.hub_listing import Repository, choose_files, index_of, read_answer
-from studio.models.hub_transfer import (
+from studio.models.hub.listing import Repository, choose_files, index_of, read_answer
+from studio.models.hub.transfer import (
     HubFile,
     InterruptedTransferError,
     Request,

@@ -15,7 +15,7 @@ from pathlib import Path
 from studio.core.errors import ModelError, StorageError
 from studio.core.storage import shown_path, sync_folder
 from studio.models.file_lock import held
-from studio.models.hub_cache import holds_bundle
+from studio.models.hub.cache import holds_bundle
 
 # Raised when the same files are to be converted differently.
 _VERSION = 1
@@ -82,7 +82,7 @@ class Conversions:
                 self._drop(source)
 
     def _convert(self, source: Path, made: Path, find: Callable[[str], Path]) -> None:
-        from studio.models.torch_backend.audiocraft import convert_audiocraft
+        from studio.models.torch_backend.audiocraft.convert import convert_audiocraft
 
         part = self._folder / f"{secrets.token_hex(8)}{_PART}"
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from studio.core.errors import ModelError
 from studio.core.storage import one_line
-from studio.models.hub_cache import (
+from studio.models.hub.cache import (
     AUDIOCRAFT_CODEC,
     AUDIOCRAFT_STATE,
     COMMIT,
@@ -21,7 +21,7 @@ from studio.models.hub_cache import (
     PICKLE_INDEX,
     WEIGHTS_INDEX,
 )
-from studio.models.hub_transfer import HubFile
+from studio.models.hub.transfer import HubFile
 
 NOT_STATED = "not stated"
 _WEIGHTS = "model.safetensors"

@@ -14,10 +14,10 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from studio.models.audiocraft import TORCH_WEIGHTS, TORCH_WEIGHTS_INDEX
+from studio.models.audiocraft.folder import TORCH_WEIGHTS, TORCH_WEIGHTS_INDEX
 from studio.models.bundle import MAX_JSON_BYTES, MAX_TENSORS, WEIGHTS, WEIGHTS_INDEX, file_fault
-from studio.models.torch_backend.audiocraft_bundle import Weight
-from studio.models.torch_backend.audiocraft_pickle import load_pickle, tensor_table
+from studio.models.torch_backend.audiocraft.bundle import Weight
+from studio.models.torch_backend.audiocraft.pickled import load_pickle, tensor_table
 
 
 def read_text(file: Path) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from studio.core.errors import ModelError
-from studio.models.audiocraft import SETTINGS, Settings, require_model_name
+from studio.models.audiocraft.folder import SETTINGS, Settings, require_model_name
 from studio.models.config_fields import read_integer, read_number
 
 Kind = Literal["text", "melody", "unconditional"]

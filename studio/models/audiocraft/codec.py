@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from studio.core.errors import ModelError
-from studio.models.audiocraft import SETTINGS, Settings
-from studio.models.audiocraft_language import Placement, Shape, require_shapes
+from studio.models.audiocraft.folder import SETTINGS, Settings
+from studio.models.audiocraft.language import Placement, Shape, require_shapes
 from studio.models.config_fields import read_integer
 
 _MOST_RATIOS = 12

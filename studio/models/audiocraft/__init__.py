@@ -1,0 +1,1 @@
+"""What audiocraft's model folders mean, in Hugging Face's terms; it reads no weights."""

@@ -1,0 +1,1 @@
+"""The conversion of audiocraft's weights, which are pickles; `convert` is the way in."""
