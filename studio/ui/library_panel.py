@@ -13,6 +13,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from studio.library.records import Change, SampleRecord
+from studio.ui.audition import Audition
 from studio.ui.bridge import Bridge
 from studio.ui.facts import count_text
 from studio.ui.keys import key_for
@@ -45,6 +46,7 @@ class LibraryPanel(QWidget):
         self._bridge = bridge
         self._tags: tuple[str, ...] = ()
         self._wanted_id: int | None = None
+        self._audition: Audition | None = None
         self.model = LibraryModel(workstation, bridge, self)
         self.table = LibraryTable(self.model, lambda: self._tags)
         layout = QVBoxLayout(self)
@@ -64,6 +66,19 @@ class LibraryPanel(QWidget):
     def select_when_listed(self, sample_id: int) -> None:
         """Select a sound as soon as its row has been read."""
         self._wanted_id = None if self.table.select_id(sample_id) else sample_id
+
+    def mark_what_is_heard(self, audition: Audition) -> None:
+        """From now on, mark the row of the sound in the waveform."""
+        self._audition = audition
+        audition.speaker.playing_changed.connect(self._mark_row)
+        audition.sound_changed.connect(self._mark_row)
+        audition.sound_grew.connect(self._mark_row)
+
+    def _mark_row(self, *_news: object) -> None:
+        if self._audition is not None:
+            sound = self._audition.sound
+            shown_id = sound.record.id if sound and sound.record else None
+            self.table.mark_shown(shown_id, playing=self._audition.playing)
 
     def read_tags(self) -> None:
         """Look up the tags in use."""

@@ -7,7 +7,6 @@ not do the work itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
@@ -22,20 +21,22 @@ from studio.ui.bridge import Bridge
 from studio.ui.browser_panel import BrowserPanel
 from studio.ui.columns import Columns
 from studio.ui.context_menus import ContextMenus
+from studio.ui.device_notice import DeviceNotice
 from studio.ui.drag_out import DragOut
 from studio.ui.drops import accept_copy, dropped_files
-from studio.ui.facts import count_text, error_line
+from studio.ui.facts import error_line
 from studio.ui.file_actions import FileActions
 from studio.ui.generate_panel import GeneratePanel
 from studio.ui.job_list import JobList
 from studio.ui.key_overlay import KeyOverlay
 from studio.ui.library_panel import LibraryPanel
+from studio.ui.model_choice import ModelChoice
 from studio.ui.models import Models
-from studio.ui.models_dialog import ModelsDialog
 from studio.ui.places import restore_window, window_place
 from studio.ui.shortcuts import bind_keys
 from studio.ui.speaker import Speaker
 from studio.ui.status_line import StatusLine
+from studio.ui.take_away import TakeAway
 from studio.ui.take_commands import TakeCommands
 from studio.ui.takes import Takes, TakeState
 from studio.ui.transport_bar import TransportBar
@@ -44,7 +45,6 @@ from studio.workstation.workstation import Workstation
 
 DESIGN_SIZE = (1440, 900)
 MIN_SIZE = (1000, 640)
-_TITLE_BAR_HEIGHT = 32
 _POLL_MILLISECONDS = 1_000
 
 
@@ -71,7 +71,6 @@ class MainWindow(QMainWindow):
         settings = workstation.settings
         self._workstation = workstation
         self._bridge = bridge
-        self._device_message: str | None = None
         self.speaker = Speaker(workstation, bridge, volume_db=settings.volume_db, parent=self)
         self.audition = Audition(workstation, bridge, self.speaker, loop=settings.loop, parent=self)
         self.models = Models(workstation, bridge, self)
@@ -97,7 +96,17 @@ class MainWindow(QMainWindow):
             queue=self.job_list,
         )
         self.key_overlay = KeyOverlay(self._lay_out())
-        self.models_dialog = ModelsDialog(self.models, self)
+        self.device_notice = DeviceNotice(self.speaker, self.banner, self)
+        self.library_panel.mark_what_is_heard(self.audition)
+        self.model_choice = ModelChoice(workstation, self.models, self.generate_panel, self)
+        self.take_away = TakeAway(
+            library=self.library_panel,
+            waveform=self.waveform_panel,
+            audition=self.audition,
+            drag_out=self.drag_out,
+            files=self.files,
+            parent=self,
+        )
         self.menus = ContextMenus(
             library=self.library_panel,
             waveform=self.waveform_panel,
@@ -120,11 +129,10 @@ class MainWindow(QMainWindow):
 
     def begin(self) -> None:
         """Read the library, open the sound card, load the model; all in the background."""
-        self.models.read()
         self.library_panel.model.set_query("")
         self.library_panel.read_tags()
         self.speaker.open_device()
-        self._prepare_model(self.generate_panel.model())
+        self.model_choice.begin()
         self._poll.start()
         self.generate_panel.focus_prompt()
 
@@ -144,11 +152,7 @@ class MainWindow(QMainWindow):
 
     def _restore_places(self) -> None:
         settings = self._workstation.settings
-        if not restore_window(self, settings.window_geometry):
-            screen = self.screen().availableGeometry()
-            width, height = DESIGN_SIZE
-            room = screen.height() - _TITLE_BAR_HEIGHT
-            self.resize(min(width, screen.width()), min(height, room))
+        restore_window(self, settings.window_geometry, DESIGN_SIZE)
         self.columns.restore(settings.window_splitters, self.width())
 
     # --- connections ---------------------------------------------------------------------------
@@ -156,26 +160,17 @@ class MainWindow(QMainWindow):
     def _connect_sound(self) -> None:
         for source in (self.audition, self.speaker, self.takes, self.drag_out, self._bridge):
             source.failed.connect(self.show_error)
-        self.speaker.device_changed.connect(self._device_changed)
-        self.speaker.playing_changed.connect(self._mark_row)
-        self.audition.sound_changed.connect(self._mark_row)
-        self.audition.sound_grew.connect(self._mark_row)
         self.transport.play_pressed.connect(self.play_or_stop)
-        self.waveform_panel.drag_requested.connect(self._drag_sound)
 
     def _connect_takes(self) -> None:
-        panel, commands, models = self.generate_panel, self.commands, self.models
+        panel, commands = self.generate_panel, self.commands
         panel.generate_requested.connect(commands.generate)
-        panel.model_changed.connect(self._prepare_model)
-        panel.models_wanted.connect(self.models_dialog.bring_up)
         panel.fields.advanced.unfolded.connect(self.columns.make_room)
         commands.queued.connect(self.banner.dismiss)
-        commands.failed.connect(self.show_error)
-        models.failed.connect(self._models_failed)
-        for source in (commands, models):
-            source.said.connect(self.status_line.show_event)
-        models.changed.connect(self._models_changed)
-        self.models_dialog.chosen.connect(panel.choose_model)
+        for failing in (commands, self.model_choice):
+            failing.failed.connect(self.show_error)
+        for speaking in (commands, self.models, self.take_away):
+            speaking.said.connect(self.status_line.show_event)
         self.takes.stored.connect(self._take_stored)
         self.takes.take_failed.connect(self._take_failed)
 
@@ -195,11 +190,6 @@ class MainWindow(QMainWindow):
         panel.model.refreshed.connect(lambda: self.browser.show_fault(None))
         panel.table.row_reached.connect(self._load)
         panel.table.load_requested.connect(self._load)
-        panel.table.drag_requested.connect(self._drag_rows)
-        self.drag_out.left.connect(lambda count: say(f"Dragged out {count_text(count, 'file')}"))
-        self.drag_out.copied.connect(
-            lambda count: say(f"Copied {count_text(count, 'file')}; paste in another program")
-        )
 
     def _bind_keys(self) -> None:
         panel, view, commands = self.library_panel, self.waveform_panel.view, self.commands
@@ -211,7 +201,7 @@ class MainWindow(QMainWindow):
             "generate_again": commands.generate_again,
             "extend": commands.extend,
             "regenerate": commands.regenerate,
-            "models": self.models_dialog.bring_up,
+            "models": self.model_choice.dialog.bring_up,
             "search": self.browser.focus_search,
             "favourite": panel.toggle_favourite,
             "tag": panel.table.edit_tags,
@@ -220,8 +210,8 @@ class MainWindow(QMainWindow):
             "redo": panel.redo,
             "import": self.files.choose_imports,
             "zoom_selection": view.zoom_to_selection,
-            "copy_file": self.copy_files,
-            "export": self.export,
+            "copy_file": self.take_away.copy,
+            "export": self.take_away.export,
             "zone_browser": self.browser.focus_search,
             "zone_waveform": lambda: view.setFocus(Qt.FocusReason.ShortcutFocusReason),
             "zone_library": panel.focus_table,
@@ -235,8 +225,7 @@ class MainWindow(QMainWindow):
 
     def show_error(self, error: StudioError) -> None:
         """Say what went wrong in the banner."""
-        retry = self.speaker.open_device if error is self.speaker.device_error else None
-        self.banner.show_error(error_line(error), retry)
+        self.device_notice.show_error(error)
 
     def play_or_stop(self) -> None:
         """Play or stop; with an empty waveform, load the current row."""
@@ -251,21 +240,6 @@ class MainWindow(QMainWindow):
         if not self.audition.playing and self.banner.message is not None:
             self.banner.dismiss()
         self.speaker.stop()
-
-    def copy_files(self) -> None:
-        """Copy the selected sounds as files; the sound of the waveform when none is selected."""
-        self.drag_out.copy([record.id for record in self._chosen()])
-
-    def export(self) -> None:
-        """Export the selected sounds."""
-        self.files.export(self._chosen())
-
-    def _chosen(self) -> list[SampleRecord]:
-        selected = self.library_panel.table.selected_records()
-        sound = self.audition.sound
-        if not selected and sound is not None and sound.record is not None:
-            return [sound.record]
-        return selected
 
     # --- news ----------------------------------------------------------------------------------
 
@@ -285,45 +259,6 @@ class MainWindow(QMainWindow):
     def _selection_changed(self) -> None:
         panel = self.library_panel
         self.status_line.show_selection(len(panel.table.selected_ids()), panel.model.total)
-
-    def _mark_row(self, *_news: object) -> None:
-        sound = self.audition.sound
-        shown_id = sound.record.id if sound and sound.record else None
-        self.library_panel.table.mark_shown(shown_id, playing=self.audition.playing)
-
-    def _device_changed(self) -> None:
-        """Take the banner about a lost sound card away once there is one again."""
-        error = self.speaker.device_error
-        if error is None and self.banner.message == self._device_message:
-            self.banner.dismiss()
-        self._device_message = None if error is None else error_line(error)
-
-    def _prepare_model(self, model: str) -> None:
-        self._workstation.warm_up(model)
-        self._tell_traits(model)
-
-    def _tell_traits(self, model: str) -> None:
-        self.models.read_traits(model, partial(self.generate_panel.set_traits_of, model))
-
-    def _models_failed(self, error: StudioError) -> None:
-        """The dialog of the models shows it while it is open."""
-        if not self.models_dialog.isVisible():
-            self.show_error(error)
-
-    def _models_changed(self) -> None:
-        self.generate_panel.set_models(self.models.entries)
-        self._tell_traits(self.generate_panel.model())
-
-    # --- drags ------------------------------------------------------------------------
-
-    def _drag_rows(self, ids: list[int]) -> None:
-        table = self.library_panel.table
-        self.drag_out.drag(table, table.records(ids), table.end_drag)
-
-    def _drag_sound(self, source: QWidget) -> None:
-        sound = self.audition.sound
-        if sound is not None and sound.record is not None:
-            self.drag_out.drag(source, [sound.record], self.waveform_panel.end_drag)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files from elsewhere may be dropped; our own drags may not come back."""
@@ -350,8 +285,7 @@ class MainWindow(QMainWindow):
         self._poll.stop()
         self._unsubscribe()
         self.speaker.stop()
-        self.models.close()
-        self.models_dialog.close()
+        self.model_choice.close()
         try:
             self._workstation.update_settings(
                 **self.generate_panel.choices(),

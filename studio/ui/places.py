@@ -12,15 +12,27 @@ from collections.abc import Sequence
 from PySide6.QtCore import QByteArray
 from PySide6.QtWidgets import QMainWindow, QSplitter
 
+_TITLE_BAR_HEIGHT = 32
+
 
 def window_place(window: QMainWindow) -> str:
     """Size and place of a window."""
     return _encoded(window.saveGeometry())
 
 
-def restore_window(window: QMainWindow, place: str) -> bool:
-    """Put a window where it was; False when `place` says nothing usable."""
-    return window.restoreGeometry(_decoded(place))
+def restore_window(window: QMainWindow, place: str, first_size: tuple[int, int]) -> None:
+    """Put a window where it was.
+
+    Args:
+        window: The window.
+        place: What `window_place` gave; when it says nothing usable, `first_size` holds.
+        first_size: Width and height in pixels, less where the screen is smaller.
+    """
+    if not window.restoreGeometry(_decoded(place)):
+        screen = window.screen().availableGeometry()
+        width, height = first_size
+        room = screen.height() - _TITLE_BAR_HEIGHT
+        window.resize(min(width, screen.width()), min(height, room))
 
 
 def splitter_places(splitters: Sequence[QSplitter]) -> str:

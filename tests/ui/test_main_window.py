@@ -277,18 +277,18 @@ def test_the_models_are_a_key_and_the_last_choice_of_the_box_away(window, qtbot,
     made = window()
     qtbot.waitUntil(lambda: made.models.entries != ())
     press(qtbot, made, Qt.Key.Key_M, Qt.KeyboardModifier.ControlModifier)
-    assert made.models_dialog.isVisible()
-    made.models_dialog.table.select("facebook/musicgen-melody")
-    made.models_dialog.use_button.click()
+    assert made.model_choice.dialog.isVisible()
+    made.model_choice.dialog.table.select("facebook/musicgen-melody")
+    made.model_choice.dialog.use_button.click()
     assert made.generate_panel.request().model == "facebook/musicgen-melody"
     combo = made.generate_panel.fields.model_combo
     combo.activated.emit(combo.count() - 1)
-    assert made.models_dialog.isVisible()
+    assert made.model_choice.dialog.isVisible()
     shelf.fault = ModelError("No.")
     with qtbot.waitSignal(made.models.failed):
         made.models.remove("house")
     assert made.banner.message is None
-    made.models_dialog.close()
+    made.model_choice.dialog.close()
     shelf.fault = ModelError("The model house comes with the program.")
     with qtbot.waitSignal(made.models.failed):
         made.models.remove("house")
@@ -379,7 +379,7 @@ def test_the_export_dialog_offers_the_exports_folder(qtbot, add_takes, workstati
 def test_exporting_nothing_says_what_to_do(window, qtbot):
     made = window()
     with qtbot.waitSignal(made.files.said) as said:
-        made.export()
+        made.take_away.export()
     assert said.args == ["Select a sound to export"]
 
 
