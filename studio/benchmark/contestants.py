@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -32,7 +33,26 @@ PROMPT = "warm dusty piano chords over brushed drums and an upright bass"
 TEMPO_PROMPT = "174 bpm jungle break, dark reese bass"
 GUIDANCE = 3.0
 TOP_K = 250
+PLAIN_MLX = "plain-mlx"
 _MEMORY_MARGIN = 1.25
+
+
+class Rival(Protocol):
+    """Whoever can make codes."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Processor threads it was given."""
+        ...
+
+    def decode(self, condition: Condition, *, batch: int, frames: int, guided: bool) -> float:
+        """Make codes for `batch` takes and give the seconds it took."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""The decoder's speed, ours beside the reference's, turn by turn.
+"""The decoder's speed, ours beside others', turn by turn.
 
 Owns the loads (takes at once, guided or not), the turns, and what a step must read. Each turn of
 ours is followed by a reading of the memory's speed with the same threads, so that the limit was
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from studio.benchmark.bandwidth import ReadingSpeed
-from studio.benchmark.contestants import Contestant
-from studio.benchmark.reference import Reference
+from studio.benchmark.contestants import Contestant, Rival
 from studio.benchmark.result import DecoderFigure
 from studio.benchmark.rounds import Spread, ratio, take_turns
 from studio.benchmark.traffic import Load, step_bytes
@@ -49,7 +48,7 @@ class _Turn:
 
 def measure_decoder(
     ours: Sequence[Contestant],
-    references: Sequence[Reference],
+    rivals: Sequence[Rival],
     case: DecoderCase,
     condition: Condition,
     *,
@@ -63,7 +62,7 @@ def measure_decoder(
 
     Args:
         ours: Our own contestants.
-        references: Those they are held against.
+        rivals: Those they are held against.
         case: The load.
         condition: What every take is made under.
         config: Sizes of the decoder.
@@ -75,10 +74,10 @@ def measure_decoder(
     Returns:
         The figures, ours first, and the reading speeds in bytes a second, by threads.
     """
-    everyone: dict[str, Contestant | Reference] = {one.name: one for one in ours}
-    everyone |= {one.name: one for one in references}
+    everyone: dict[str, Rival] = {one.name: one for one in ours}
+    everyone |= {one.name: one for one in rivals}
 
-    def turn(one: Contestant | Reference) -> _Turn:
+    def turn(one: Rival) -> _Turn:
         seconds = one.decode(condition, batch=case.batch, frames=case.frames, guided=case.guided)
         return _Turn(seconds=seconds, bytes_per_second=reading.measure())
 
@@ -109,7 +108,7 @@ def measure_decoder(
         read = None
         if isinstance(one, Contestant):
             info = one.model.backend.info
-            read = step_bytes(config, one.precision, info.cache_bytes, weight)
+            read = step_bytes(config, one.backend, one.precision, info.cache_bytes, weight)
         rate = ours[0].model.backend.info.frame_rate
         figures.append(
             DecoderFigure(
@@ -127,7 +126,7 @@ def measure_decoder(
                 ),
                 ratios={
                     other.name: ratio(speeds[name], speeds[other.name])
-                    for other in references
+                    for other in rivals
                     if isinstance(one, Contestant)
                 },
             )

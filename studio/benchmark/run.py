@@ -13,7 +13,9 @@ from pathlib import Path
 from studio.benchmark.bandwidth import ReadingSpeed
 from studio.benchmark.codec_speed import measure_codec
 from studio.benchmark.contestants import (
+    PLAIN_MLX,
     Contestant,
+    Rival,
     load_contestants,
     offered,
     usual_condition,
@@ -22,7 +24,7 @@ from studio.benchmark.contestants import (
 from studio.benchmark.decoding import DecoderCase, measure_decoder
 from studio.benchmark.fresh import FreshTake, measure_process
 from studio.benchmark.machine import OtherWork, busy_warnings, read_machine
-from studio.benchmark.reference import Reference, load_references, require_library
+from studio.benchmark.reference import LIBRARY, Reference, load_references, require_library
 from studio.benchmark.result import (
     CodecFigure,
     DecoderFigure,
@@ -41,6 +43,7 @@ from studio.models.shelf.shelf import ModelShelf
 from studio.models.tokenizer import TextTokenizer
 
 PARTS = ("decoder", "codec", "takes", "process")
+RIVALS = (LIBRARY, PLAIN_MLX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Plan:
         precisions: Of our models; None takes all that are offered.
         batches: Takes at once.
         unguided: Whether the decoder is also measured without guidance.
-        against: Whether the reference library is held against ours.
+        against: One of `RIVALS` to hold ours against; None for nobody.
         seconds: Length of the sound that each turn makes.
         rounds: Turns of each contestant.
         parts: Some of `PARTS`.
@@ -62,7 +65,7 @@ class Plan:
     precisions: tuple[str, ...] | None
     batches: tuple[int, ...]
     unguided: bool
-    against: bool
+    against: str | None
     seconds: float
     rounds: int
     parts: tuple[str, ...] = PARTS
@@ -82,7 +85,7 @@ def run_benchmark(
     Raises:
         StudioError: The model cannot be loaded, or what it is held against is not installed.
     """
-    if plan.against:
+    if plan.against == LIBRARY:
         require_library()
     machine, others = read_machine(), OtherWork()
     precisions, left_out = offered(plan.backend, plan.precisions)
@@ -108,23 +111,30 @@ def run_benchmark(
     ours, missing = load_contestants(folder, plan.backend, precisions, shelf, tell)
     left_out += missing
     references: list[Reference] = []
-    if plan.against:
+    rivals: list[Rival] = []
+    if plan.against == LIBRARY:
         delay = max(shapes.decoder.delays)
         references, missing = load_references(
             folder, threads=machine.threads, delay=delay, tell=tell
         )
+        rivals += references
+        left_out += missing
+    elif plan.against == PLAIN_MLX:
+        rivals, missing = _plain_ports(folder, bundle, ours, machine.threads, tell)
         left_out += missing
     decoder: list[DecoderFigure] = []
     readings: dict[int, list[float]] = {}
     if "decoder" in plan.parts:
-        decoder, readings = _measure_decoder(ours, references, bundle, shapes, frames, plan, tell)
+        decoder, readings = _measure_decoder(ours, rivals, bundle, shapes, frames, plan, tell)
     codec: list[CodecFigure] = []
     if "codec" in plan.parts:
         # Ours is of this precision whatever the decoder's is.
-        others_codec = [one for one in references if one.precision == "float32"]
-        codec = measure_codec(ours[0], others_codec, frames=frames, rounds=plan.rounds, tell=tell)
-        del others_codec
-    del references  # their memory is not needed any more
+        alike = [one for one in references if one.precision == "float32"]
+        codec = measure_codec(ours[0], alike, frames=frames, rounds=plan.rounds, tell=tell)
+        alike.clear()
+    # Their memory is not needed any more.
+    references.clear()
+    rivals.clear()
     takes: list[TakeFigure] = []
     if "takes" in plan.parts:
         request = usual_request(folder, ours[0].model, frames)
@@ -162,9 +172,31 @@ def _measure_processes(
     return figures, failed
 
 
+def _plain_ports(
+    folder: Path,
+    bundle: Bundle,
+    ours: Sequence[Contestant],
+    threads: int,
+    tell: Callable[[str], None],
+) -> tuple[list[Rival], list[LeftOut]]:
+    """A plain port to mlx in each precision that our own mlx backend is measured in."""
+    alike = [one for one in ours if one.backend == "mlx"]
+    if not alike:
+        return [], [LeftOut(what=PLAIN_MLX, why="it is held against --backend mlx only")]
+    if not bundle.has_text or bundle.has_melody:
+        return [], [LeftOut(what=PLAIN_MLX, why="it knows only models that attend to a text")]
+    from studio.benchmark.plain_mlx import PlainMlxPort
+
+    ports: list[Rival] = []
+    for one in alike:
+        tell(f"loading {PLAIN_MLX} {one.precision}")
+        ports.append(PlainMlxPort(folder, one.precision, threads=threads))
+    return ports, []
+
+
 def _measure_decoder(
     ours: Sequence[Contestant],
-    references: Sequence[Reference],
+    rivals: Sequence[Rival],
     bundle: Bundle,
     shapes: Shapes,
     frames: int,
@@ -182,7 +214,7 @@ def _measure_decoder(
             case = DecoderCase(batch=batch, guided=guided, frames=frames, rounds=plan.rounds)
             more, read = measure_decoder(
                 ours,
-                references,
+                rivals,
                 case,
                 condition,
                 config=shapes.decoder,

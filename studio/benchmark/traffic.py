@@ -13,14 +13,15 @@ from studio.models.language_config import DecoderConfig
 _GROUP = 64
 _SCALE_BYTES = 4
 
-NUMBER_BYTES = {
-    "float32": 4.0,
-    "bfloat16": 2.0,
-    "float16": 2.0,
-    "int8": 1.0,
-    "int4": 0.5 + _SCALE_BYTES / _GROUP,
+NUMBER_BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0, "int4": 0.5}
+"""Bytes of one weight, by precision, scales not counted."""
+
+_SCALES_OF_A_GROUP = {
+    ("torch", "int4"): _SCALE_BYTES,  # a scale and a zero of two bytes each
+    ("mlx", "int8"): 2 * _SCALE_BYTES,
+    ("mlx", "int4"): 2 * _SCALE_BYTES,
 }
-"""Bytes of one weight, by precision; int4 with the scale and zero of each group of 64."""
+_SCALES_OF_A_ROW = {("torch", "int8"): _SCALE_BYTES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +51,15 @@ def weight_numbers(config: DecoderConfig, *, with_text: bool) -> int:
     return config.layers * layer + config.codebooks * config.vocabulary * config.dim
 
 
-def step_bytes(config: DecoderConfig, precision: str, cache_bytes: int, load: Load) -> float | None:
+def step_bytes(
+    config: DecoderConfig, backend: str, precision: str, cache_bytes: int, load: Load
+) -> float | None:
     """Bytes read in one step.
 
     Args:
         config: The decoder's sizes.
-        precision: Number format of its weights.
+        backend: What computes.
+        precision: Number format of the weights.
         cache_bytes: What one stream keeps for each step, as `ModelInfo` says.
         load: What is decoded.
 
@@ -65,9 +69,11 @@ def step_bytes(config: DecoderConfig, precision: str, cache_bytes: int, load: Lo
     number_bytes = NUMBER_BYTES.get(precision)
     if number_bytes is None:
         return None
-    weights = number_bytes * weight_numbers(config, with_text=load.texts > 0)
-    if precision == "int8":
-        weights += _SCALE_BYTES * _outputs(config, with_text=load.texts > 0)
+    with_text = load.texts > 0
+    layout = backend, precision
+    number_bytes += _SCALES_OF_A_GROUP.get(layout, 0) / _GROUP
+    weights = number_bytes * weight_numbers(config, with_text=with_text)
+    weights += _SCALES_OF_A_ROW.get(layout, 0) * _outputs(config, with_text=with_text)
     remembered = load.streams * load.past_steps + load.texts * load.text_tokens
     return weights + cache_bytes * remembered
 

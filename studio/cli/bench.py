@@ -20,6 +20,7 @@ _ROUNDS, _QUICK_ROUNDS = 3, 2
 _LONGEST_SECONDS = 30.0
 _MOST_ROUNDS = 100
 _LARGEST_BATCH = 256
+_RIVALS = ("transformers", "plain-mlx")
 _PARTS = ("decoder", "codec", "takes", "process")
 
 
@@ -45,7 +46,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--unguided", action="store_true", help="also without guidance")
     parser.add_argument("--backend", default="torch", metavar="NAME", help="what computes")
-    parser.add_argument("--against", choices=("transformers",), help="hold it against this library")
+    parser.add_argument("--against", choices=_RIVALS, help="hold ours against this")
     parser.add_argument("--part", type=_parts, default=_PARTS, metavar="P[,P]", help="only these")
     parser.add_argument("--seconds", type=float, metavar="S", help="sound that each turn makes")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each contestant")
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         precisions=arguments.precision,
         batches=arguments.batch,
         unguided=arguments.unguided,
-        against=arguments.against is not None,
+        against=arguments.against,
         seconds=seconds,
         rounds=int(rounds),
         parts=arguments.part,

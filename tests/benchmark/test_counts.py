@@ -108,7 +108,7 @@ def test_the_weights_read_in_a_step_are_those_that_the_benchmark_counts(
 ) -> None:
     config = tiny_shapes().decoder
     nothing_past = Load(streams=2, texts=1, text_tokens=0, past_steps=0)
-    expected = step_bytes(config, precision, 0, nothing_past)
+    expected = step_bytes(config, "torch", precision, 0, nothing_past)
     read = sum(product.weight_bytes for product in products(guided[-1], guided[-2]))
     assert expected == read
     if precision == "float32":

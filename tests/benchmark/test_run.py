@@ -25,7 +25,7 @@ def plan(**changes: object) -> Plan:
         "precisions": ("float32",),
         "batches": (1, 2),
         "unguided": True,
-        "against": True,
+        "against": "transformers",
         "seconds": SECONDS,
         "rounds": 2,
         "parts": PARTS,
@@ -116,7 +116,7 @@ def test_what_is_not_offered_is_named_and_left_out(
     wanted = plan(
         precisions=("float3", "float32"),
         batches=(1,),
-        against=False,
+        against=None,
         unguided=False,
         parts=("takes",),
     )

@@ -114,3 +114,4 @@ def test_what_makes_no_sense_is_wrong_usage(
 
 def test_the_parts_are_those_that_can_be_measured() -> None:
     assert bench._PARTS == benchmark.PARTS
+    assert bench._RIVALS == benchmark.RIVALS
