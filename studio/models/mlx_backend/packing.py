@@ -9,6 +9,8 @@ Quantised weights are kept in groups of `GROUP` along a row, each with a scale a
 
 from __future__ import annotations
 
+from typing import Any
+
 import mlx.core as mx
 import mlx.nn as nn
 
@@ -86,15 +88,8 @@ def pack_layers(module: nn.Module, precision: str) -> None:
 
     A layer whose width no group size divides stays in float32.
     """
-    for name, child in list(module.items()):
-        if isinstance(child, mx.array):
-            module[name] = child.astype(dtype_of(precision))
-            mx.eval(module[name])
-        elif isinstance(child, Linear) and "bias" not in child:
-            setattr(module, name, _packed(child, precision))
-        else:
-            for part in child if isinstance(child, list) else [child]:
-                pack_layers(part, precision)
+    for name, part in list(module.items()):
+        module[name] = _in_precision(part, precision)
 
 
 def rows_stand_alone(layer: nn.Module, rows: int, dtype: mx.Dtype) -> bool:
@@ -110,6 +105,19 @@ def rows_stand_alone(layer: nn.Module, rows: int, dtype: mx.Dtype) -> bool:
         if not bool(mx.array_equal(mx.concatenate(parts), together)):
             return False
     return True
+
+
+def _in_precision(part: Any, precision: str) -> Any:
+    if isinstance(part, list):
+        return [_in_precision(item, precision) for item in part]
+    if isinstance(part, mx.array):
+        part = part.astype(dtype_of(precision))
+        mx.eval(part)
+    elif isinstance(part, Linear) and "bias" not in part:
+        return _packed(part, precision)
+    elif isinstance(part, nn.Module):
+        pack_layers(part, precision)
+    return part
 
 
 def _packed(layer: Linear, precision: str) -> PackedLinear | QuantisedLinear:
