@@ -89,6 +89,7 @@ class ModelInfo:
         has_text: Whether it listens to a prompt.
         has_melody: Whether it listens to a melody.
         parameters: Numbers in its language model, text encoder included.
+        precision: Of its decoder's weights.
         cache_bytes: What one decoder stream keeps in memory for each step.
         fingerprint: Hex SHA-256 of the bundle.
         sampling: What the model's makers recommend.
@@ -107,6 +108,7 @@ class ModelInfo:
     cache_bytes: int
     fingerprint: str
     sampling: Sampling
+    precision: str = "float32"
 
 
 class CodecStream(Protocol):

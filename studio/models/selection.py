@@ -14,7 +14,7 @@ from studio.models.backend import MusicBackend
 from studio.models.bundle import Bundle, open_bundle, sha256_of
 
 BACKENDS = ("torch", "mlx")
-PRECISIONS = ("float32",)
+PRECISIONS = ("float32", "bfloat16", "int8")
 
 
 def load_backend(
@@ -47,7 +47,7 @@ def load_backend(
         return _load_mlx(bundle, precision)
     from studio.models.torch_backend.backend import TorchBackend
 
-    return TorchBackend(bundle)
+    return TorchBackend(bundle, precision or "float32")
 
 
 def _load_mlx(bundle: Bundle, precision: str | None) -> MusicBackend:

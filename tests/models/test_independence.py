@@ -17,7 +17,7 @@ from studio.models.patterns import delay
 from studio.models.streams import Stream, Streams
 from studio.models.torch_backend.backend import TorchBackend
 from studio.models.torch_backend.cached_decoder import CachedDecoder
-from studio.models.torch_backend.packing import LEAST_ROWS, pack_layers
+from studio.models.torch_backend.packing import LEAST_ROWS, computed_precisions, pack_layers
 from studio.models.torch_backend.transformer import MusicDecoder
 from tests.models.reference import WORDS
 
@@ -121,7 +121,7 @@ def test_the_rest_of_a_batch_goes_on_where_it_was_left(ours: Ours) -> None:
     np.testing.assert_array_equal(begun, whole[..., :5])
 
 
-def _wide_decoder() -> MusicDecoder:
+def _wide_decoder(precision: str) -> MusicDecoder:
     """Inner widths at which libraries change the kernel by the number of rows."""
     torch.manual_seed(3)
     config = DecoderConfig(
@@ -129,7 +129,7 @@ def _wide_decoder() -> MusicDecoder:
     )
     decoder = MusicDecoder(config).requires_grad_(False).eval()
     decoder.embedding.weight.mul_(20.0)
-    pack_layers(decoder)
+    pack_layers(decoder, precision)
     return decoder
 
 
@@ -142,9 +142,10 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("precision", computed_precisions())
 @torch.inference_mode()
-def test_the_decoder_gives_a_row_the_same_numbers_in_any_company() -> None:
-    decoder = _wide_decoder()
+def test_the_decoder_gives_a_row_the_same_numbers_in_any_company(precision: str) -> None:
+    decoder = _wide_decoder(precision)
     random = torch.Generator().manual_seed(0)
     texts = [torch.randn(length, 512, generator=random) for length in (1, 5, 31, 32, 33, 60)]
     takes = [(Stream(text=text), Stream()) for text in texts] + [(Stream(),)] * 11

@@ -1,4 +1,4 @@
-"""The backend that computes with PyTorch, on the CPU in float32.
+"""The backend that computes with PyTorch, on the CPU.
 
 Owns one loaded bundle and the passage between numpy and torch. Networks, loop and conditions
 live in the modules beside it.
@@ -26,13 +26,18 @@ _ALL_THREADS = torch.get_num_threads()
 class TorchBackend:
     """One bundle, loaded; see `studio.models.backend.MusicBackend`."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, precision: str = "float32") -> None:
         """Load the weights of `bundle`.
 
+        Args:
+            bundle: The model.
+            precision: One of `packing.PRECISIONS`.
+
         Raises:
-            ModelError: Its configuration or its weights are not usable.
+            ModelError: Its configuration or its weights are not usable, or this machine does not
+                compute in the precision.
         """
-        networks = load_networks(bundle)
+        networks = load_networks(bundle, precision)
         self._decoder = networks.decoder
         self._conditioner = networks.conditioner
         self._codec = networks.codec
@@ -48,6 +53,7 @@ class TorchBackend:
             has_text=bundle.has_text,
             has_melody=bundle.has_melody,
             parameters=networks.parameters,
+            precision=precision,
             cache_bytes=8 * config.layers * config.dim,
             fingerprint=bundle.fingerprint,
             sampling=recommended_sampling(bundle),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from studio.core.errors import ModelError
 from studio.models.bundle import Bundle
 from studio.models.codec_config import EncodecConfig
 from studio.models.conditioning import Conditioner
-from studio.models.language_config import PITCH_CLASSES, DecoderConfig, TextConfig
+from studio.models.language_config import PITCH_CLASSES
 from studio.models.shapes import (
     CODEC_PREFIX,
     LANGUAGE_PREFIXES,
@@ -28,7 +29,7 @@ from studio.models.shapes import (
 from studio.models.tokenizer import TextTokenizer
 from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.codec_channels import ChannelCodec
-from studio.models.torch_backend.packing import pack_layers
+from studio.models.torch_backend.packing import pack_layers, require_precision
 from studio.models.torch_backend.transformer import MusicDecoder, MusicLanguageModel
 from studio.models.torch_backend.weights import Section
 
@@ -52,25 +53,37 @@ class Networks:
     parameters: int
 
 
-def load_networks(bundle: Bundle) -> Networks:
+def load_networks(bundle: Bundle, precision: str = "float32") -> Networks:
     """Read the networks of `bundle`.
 
+    Args:
+        bundle: The model.
+        precision: One of `packing.PRECISIONS`, for the decoder's layers.
+
     Raises:
-        ModelError: Its configuration, its tokenizer or its weights are not usable.
+        ModelError: Its configuration, its tokenizer or its weights are not usable, or this
+            machine does not compute in the precision.
     """
+    require_precision(precision)
     shapes = Shapes.of(bundle)
     text, melody, config = shapes.text, shapes.melody, shapes.decoder
     with naming(weights_file(bundle)):
         tensors = bundle.tensors()
-        if text is None:
-            language, decoder = None, _load_decoder(config, bundle, tensors)
-            parameters = _size(decoder)
-        else:
-            bins = 0 if melody is None else PITCH_CLASSES
-            language = _load_language(text, config, bins, bundle, tensors)
-            decoder, parameters = language.decoder, _size(language)
+        language: MusicLanguageModel | None = None
+        # Without storage first: a lying configuration must not fill the memory, and random initial
+        # weights would only cost time.
+        with torch.device("meta"):
+            if text is None:
+                decoder = MusicDecoder(config)
+            else:
+                bins = 0 if melody is None else PITCH_CLASSES
+                language = MusicLanguageModel(text, config, chroma_bins=bins)
+                decoder = language.decoder
+        whole = decoder if language is None else language
+        parameters = _size(whole)
+        require_amount(bundle, parameters, LANGUAGE_PREFIXES)
+        _fill_blocks_last(whole, decoder, tensors, precision)
         codec = _load_codec(shapes.codec, bundle, tensors)
-    pack_layers(decoder)
     tokenizer = None
     if text is not None and bundle.tokenizer_file is not None:
         tokenizer = TextTokenizer(bundle.tokenizer_file, vocabulary=text.vocabulary)
@@ -83,30 +96,19 @@ def load_networks(bundle: Bundle) -> Networks:
     )
 
 
-def _load_language(
-    text: TextConfig,
-    decoder: DecoderConfig,
-    chroma_bins: int,
-    bundle: Bundle,
+def _fill_blocks_last(
+    whole: MusicDecoder | MusicLanguageModel,
+    decoder: MusicDecoder,
     tensors: Mapping[str, Tensor],
-) -> MusicLanguageModel:
-    # Without storage first: a lying configuration must not fill the memory, and random initial
-    # weights would only cost time.
-    with torch.device("meta"):
-        model = MusicLanguageModel(text, decoder, chroma_bins=chroma_bins)
-    _make_room(model, bundle)
-    model.load_hf(tensors)
-    return model.requires_grad_(False).eval()
-
-
-def _load_decoder(
-    config: DecoderConfig, bundle: Bundle, tensors: Mapping[str, Tensor]
-) -> MusicDecoder:
-    with torch.device("meta"):
-        model = MusicDecoder(config)
-    _make_room(model, bundle)
-    model.load_hf(tensors)
-    return model.requires_grad_(False).eval()
+    precision: str,
+) -> None:
+    """Read the weights; each block of the decoder is packed before the next one is read."""
+    blocks, decoder.blocks = decoder.blocks, nn.ModuleList()
+    _make_room(whole)
+    decoder.blocks = blocks
+    whole.load_hf(tensors, before=_make_room, after=partial(pack_layers, precision=precision))
+    pack_layers(decoder, precision)
+    whole.requires_grad_(False).eval()
 
 
 def _load_codec(
@@ -123,12 +125,11 @@ def _load_codec(
     return model.requires_grad_(False).eval()
 
 
-def _make_room(model: nn.Module, bundle: Bundle) -> None:
-    """Give a model on the meta device memory, if the files hold anything like as much."""
-    require_amount(bundle, _size(model), LANGUAGE_PREFIXES)
+def _make_room(module: nn.Module) -> None:
+    """Give a module on the meta device memory."""
     # `Module.to_empty` would import torch's symbolic algebra, half a second.
-    blank = {name: torch.empty(tensor.shape) for name, tensor in model.state_dict().items()}
-    model.load_state_dict(blank, assign=True)
+    blank = {name: torch.empty(tensor.shape) for name, tensor in module.state_dict().items()}
+    module.load_state_dict(blank, assign=True)
 
 
 def _size(model: nn.Module) -> int:

@@ -13,7 +13,7 @@ H heads, E width of one head, L text tokens, P places of the prefix.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -181,14 +181,33 @@ class MusicDecoder(nn.Module):
         )
         return by_codebook
 
-    def load_hf(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_hf(
+        self,
+        tensors: Mapping[str, Tensor],
+        *,
+        before: Callable[[nn.Module], None] | None = None,
+        after: Callable[[nn.Module], None] | None = None,
+    ) -> None:
         """Copy weights by their Hugging Face names, `decoder.` prefix included.
+
+        Args:
+            tensors: The weights.
+            before: Called with each block before its weights are copied.
+            after: Called with each block afterwards: what it makes smaller is small before the
+                next one is read.
 
         Raises:
             ModelError: A tensor is missing, of the wrong shape, or not finite.
         """
-        for group, parameter in self._hf_names().items():
+        for group, parameter in self._own_names().items():
             fill(parameter, tensors, *group)
+        for index, block in enumerate(self.blocks):
+            if before is not None:
+                before(block)
+            for group, parameter in self._block_names(index).items():
+                fill(parameter, tensors, *group)
+            if after is not None:
+                after(block)
 
     def to_hf(self) -> dict[str, Tensor]:
         """Copies of all weights by their Hugging Face names, `decoder.` prefix included."""
@@ -198,30 +217,39 @@ class MusicDecoder(nn.Module):
         return named
 
     def _hf_names(self) -> dict[tuple[str, ...], Tensor]:
+        named = self._own_names()
+        for index in range(len(self.blocks)):
+            named |= self._block_names(index)
+        return named
+
+    def _own_names(self) -> dict[tuple[str, ...], Tensor]:
+        """The weights outside the blocks."""
         codebooks = range(self.config.codebooks)
         tables = tuple(f"decoder.model.decoder.embed_tokens.{k}.weight" for k in codebooks)
         heads = tuple(f"decoder.lm_heads.{k}.weight" for k in codebooks)
-        named: dict[tuple[str, ...], Tensor] = {
+        return {
             tables: self.embedding.weight,
             heads: self.heads.weight,
             **_norm_names("decoder.model.decoder.layer_norm", self.norm),
         }
-        for index, block in enumerate(self.blocks):
-            assert isinstance(block, DecoderBlock)
-            layer = f"decoder.model.decoder.layers.{index}"
-            looking_back = f"{layer}.self_attn"
-            named |= {
-                tuple(
-                    f"{looking_back}.{part}_proj.weight" for part in "qkv"
-                ): block.self_attention.qkv.weight,
-                (f"{looking_back}.out_proj.weight",): block.self_attention.out.weight,
-                (f"{layer}.fc1.weight",): block.ffn_in.weight,
-                (f"{layer}.fc2.weight",): block.ffn_out.weight,
-                **_norm_names(f"{layer}.self_attn_layer_norm", block.self_norm),
-                **_norm_names(f"{layer}.final_layer_norm", block.ffn_norm),
-            }
-            if self.config.cross_attention:
-                named |= _cross_attention_names(f"{layer}.encoder_attn", block)
+
+    def _block_names(self, index: int) -> dict[tuple[str, ...], Tensor]:
+        block = self.blocks[index]
+        assert isinstance(block, DecoderBlock)
+        layer = f"decoder.model.decoder.layers.{index}"
+        looking_back = f"{layer}.self_attn"
+        named: dict[tuple[str, ...], Tensor] = {
+            tuple(
+                f"{looking_back}.{part}_proj.weight" for part in "qkv"
+            ): block.self_attention.qkv.weight,
+            (f"{looking_back}.out_proj.weight",): block.self_attention.out.weight,
+            (f"{layer}.fc1.weight",): block.ffn_in.weight,
+            (f"{layer}.fc2.weight",): block.ffn_out.weight,
+            **_norm_names(f"{layer}.self_attn_layer_norm", block.self_norm),
+            **_norm_names(f"{layer}.final_layer_norm", block.ffn_norm),
+        }
+        if self.config.cross_attention:
+            named |= _cross_attention_names(f"{layer}.encoder_attn", block)
         return named
 
 
@@ -290,8 +318,19 @@ class MusicLanguageModel(nn.Module):
         logits: Tensor = self.decoder(tokens, self.conditioning(ids, mask), mask)
         return logits
 
-    def load_hf(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_hf(
+        self,
+        tensors: Mapping[str, Tensor],
+        *,
+        before: Callable[[nn.Module], None] | None = None,
+        after: Callable[[nn.Module], None] | None = None,
+    ) -> None:
         """Copy the weights of all parts by their full Hugging Face names.
+
+        Args:
+            tensors: The weights.
+            before: See `MusicDecoder.load_hf`.
+            after: Likewise.
 
         Raises:
             ModelError: A tensor is missing, of the wrong shape, or not finite.
@@ -299,7 +338,7 @@ class MusicLanguageModel(nn.Module):
         self.text_encoder.load_hf(Section(tensors, "text_encoder."))
         for group, parameter in self._projection_names().items():
             fill(parameter, tensors, *group)
-        self.decoder.load_hf(tensors)
+        self.decoder.load_hf(tensors, before=before, after=after)
 
     def to_hf(self) -> dict[str, Tensor]:
         """Copies of all weights by their full Hugging Face names."""
