@@ -68,8 +68,9 @@ class Studio:
         )
 
     def rows(self, query: str = "") -> list[dict[str, Any]]:
-        """What `studio library search QUERY --json` finds."""
-        done = self.run("library", "search", *([query] if query else []), "--json")
+        """All that `studio library search QUERY --json` finds."""
+        words = [query] if query else []
+        done = self.run("library", "search", *words, "--limit", "100000", "--json")
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
