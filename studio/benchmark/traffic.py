@@ -17,11 +17,11 @@ NUMBER_BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0, "i
 """Bytes of one weight, by precision, scales not counted."""
 
 _SCALES_OF_A_GROUP = {
-    ("torch", "int4"): _SCALE_BYTES,  # a scale and a zero of two bytes each
+    ("torch", "int4"): _SCALE_BYTES,  # scale and offset of two bytes each
     ("mlx", "int8"): 2 * _SCALE_BYTES,
     ("mlx", "int4"): 2 * _SCALE_BYTES,
 }
-_SCALES_OF_A_ROW = {("torch", "int8"): _SCALE_BYTES}
+_SCALES_OF_A_ROW = {("torch", "int8"): 2 * _SCALE_BYTES}
 
 
 @dataclass(frozen=True, kw_only=True)
