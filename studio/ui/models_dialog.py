@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
@@ -180,7 +181,7 @@ class ModelsDialog(QDialog):
             )
         remove = box.addButton("Remove", QMessageBox.ButtonRole.AcceptRole)
         remove.setObjectName("models_remove_confirm_button")
-        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.addButton(QMessageBox.StandardButton.Cancel).setIcon(QIcon())
         remove.clicked.connect(lambda: self._models.remove(entry.name))
         box.open()
 

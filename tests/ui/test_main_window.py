@@ -50,9 +50,9 @@ def test_letters_typed_in_fields_are_text_and_not_commands(window, qtbot, engine
         for field in (prompt, search):
             field.setFocus()
             qtbot.waitUntil(field.hasFocus)
-            qtbot.keyClicks(field, "glft 123 /z")
-    assert prompt.toPlainText() == "glft 123 /z"
-    assert search.text() == "glft 123 /z"
+            qtbot.keyClicks(field, "glfteab 123 /z")
+    assert prompt.toPlainText() == "glfteab 123 /z"
+    assert search.text() == "glfteab 123 /z"
     assert not made.audition.playing
 
 
