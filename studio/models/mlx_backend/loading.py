@@ -13,7 +13,6 @@ from studio.models.conditioning import Conditioner
 from studio.models.language_config import PITCH_CLASSES
 from studio.models.mlx_backend.codec import EncodecModel
 from studio.models.mlx_backend.codec_channels import ChannelCodec
-from studio.models.mlx_backend.packing import pack_layers
 from studio.models.mlx_backend.transformer import MusicDecoder, MusicLanguageModel
 from studio.models.mlx_backend.weights import open_tensors, size_of, take_section
 from studio.models.shapes import (
@@ -49,6 +48,10 @@ class Networks:
 def load_networks(bundle: Bundle, precision: str) -> Networks:
     """Read the networks of `bundle`.
 
+    Args:
+        bundle: The bundle.
+        precision: One of `packing.PRECISIONS`, for the decoder.
+
     Raises:
         ModelError: Its configuration, its tokenizer or its weights are not usable.
     """
@@ -68,9 +71,8 @@ def load_networks(bundle: Bundle, precision: str) -> Networks:
         require_amount(bundle, parameters, LANGUAGE_PREFIXES)
         codec = EncodecModel(shapes.codec)
         require_amount(bundle, size_of(codec), (CODEC_PREFIX,))
-        network.load_hf(tensors)
+        network.load_hf(tensors, precision)
         codec.load_hf(take_section(tensors, CODEC_PREFIX))
-    pack_layers(decoder, precision)
     tokenizer = None
     if text is not None and bundle.tokenizer_file is not None:
         tokenizer = TextTokenizer(bundle.tokenizer_file, vocabulary=text.vocabulary)

@@ -83,10 +83,23 @@ def dtype_of(precision: str) -> mx.Dtype:
     return _DTYPES.get(precision, mx.float32)
 
 
+def packed(layer: Linear, precision: str) -> PackedLinear | QuantisedLinear:
+    """`layer`, which has no bias, in `precision`; in float32 if no group divides its width."""
+    width = layer.weight.shape[1]
+    group = next((size for size in (GROUP, _SMALLER_GROUP) if width % size == 0), None)
+    form: PackedLinear | QuantisedLinear
+    if precision in _BITS and group is not None:
+        form = QuantisedLinear(layer.weight, bits=_BITS[precision], group=group)
+    else:
+        form = PackedLinear(layer.weight.astype(dtype_of(precision)))
+    mx.eval(form.parameters())
+    return form
+
+
 def pack_layers(module: nn.Module, precision: str) -> None:
     """Bring all parameters below `module` into `precision`, one layer at a time.
 
-    A layer whose width no group size divides stays in float32.
+    Layers that are packed already stay as they are.
     """
     for name, part in list(module.items()):
         module[name] = _in_precision(part, precision)
@@ -110,23 +123,13 @@ def rows_stand_alone(layer: nn.Module, rows: int, dtype: mx.Dtype) -> bool:
 def _in_precision(part: Any, precision: str) -> Any:
     if isinstance(part, list):
         return [_in_precision(item, precision) for item in part]
+    if isinstance(part, PackedLinear | QuantisedLinear):
+        return part
     if isinstance(part, mx.array):
         part = part.astype(dtype_of(precision))
         mx.eval(part)
     elif isinstance(part, Linear) and "bias" not in part:
-        return _packed(part, precision)
+        return packed(part, precision)
     elif isinstance(part, nn.Module):
         pack_layers(part, precision)
     return part
-
-
-def _packed(layer: Linear, precision: str) -> PackedLinear | QuantisedLinear:
-    width = layer.weight.shape[1]
-    group = next((size for size in (GROUP, _SMALLER_GROUP) if width % size == 0), None)
-    packed: PackedLinear | QuantisedLinear
-    if precision in _BITS and group is not None:
-        packed = QuantisedLinear(layer.weight, bits=_BITS[precision], group=group)
-    else:
-        packed = PackedLinear(layer.weight.astype(dtype_of(precision)))
-    mx.eval(packed.parameters())
-    return packed

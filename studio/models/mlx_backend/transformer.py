@@ -20,10 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.models.language_config import PITCH_CLASSES, DecoderConfig, TextConfig
-from studio.models.mlx_backend.packing import Linear
+from studio.models.mlx_backend.packing import Linear, pack_layers, packed
 from studio.models.mlx_backend.text import TextEncoder
 from studio.models.mlx_backend.weights import Tensors, fill, take_section
 
+# A fiftieth of the small model's weights; in four bits they cost the embedded model twice the
+# divergence from float32 (0.0094 nats a code instead of 0.0054).
+HEAD_PRECISIONS = {"int4": "int8"}
 _NORM_EPSILON = 1e-5
 
 
@@ -182,8 +185,11 @@ class MusicDecoder(nn.Module):
         layers = [block.self_attention.qkv, block.self_attention.out, block.ffn_in, block.ffn_out]
         return [*layers, self.heads]
 
-    def load_hf(self, tensors: Tensors) -> None:
+    def load_hf(self, tensors: Tensors, precision: str) -> None:
         """Take weights by their Hugging Face names, `decoder.` prefix included.
+
+        Each part is brought into `precision`, one of `packing.PRECISIONS`, before the next is
+        read; the heads into that of `HEAD_PRECISIONS`.
 
         Raises:
             ModelError: A tensor is missing, of the wrong shape, or not finite.
@@ -192,9 +198,12 @@ class MusicDecoder(nn.Module):
         tables = (f"decoder.model.decoder.embed_tokens.{k}.weight" for k in codebooks)
         fill(self, "embedding", tensors, *tables)
         fill(self.heads, "weight", tensors, *(f"decoder.lm_heads.{k}.weight" for k in codebooks))
+        self["heads"] = packed(self.heads, HEAD_PRECISIONS.get(precision, precision))
         _load_norm(self.norm, tensors, "decoder.model.decoder.layer_norm")
         for index, block in enumerate(self.blocks):
             _load_block(block, tensors, f"decoder.model.decoder.layers.{index}")
+            pack_layers(block, precision)
+        pack_layers(self, precision)
 
 
 class MusicLanguageModel(nn.Module):
@@ -243,8 +252,10 @@ class MusicLanguageModel(nn.Module):
         mx.eval(prefix)
         return prefix
 
-    def load_hf(self, tensors: Tensors) -> None:
+    def load_hf(self, tensors: Tensors, precision: str) -> None:
         """Take the weights of all parts by their full Hugging Face names.
+
+        The decoder's are brought into `precision`, the others stay in float32.
 
         Raises:
             ModelError: A tensor is missing, of the wrong shape, or not finite.
@@ -257,7 +268,7 @@ class MusicLanguageModel(nn.Module):
             if layer is not None:
                 fill(layer, "weight", tensors, f"{name}.weight")
                 fill(layer, "bias", tensors, f"{name}.bias")
-        self.decoder.load_hf(tensors)
+        self.decoder.load_hf(tensors, precision)
 
 
 def attend(

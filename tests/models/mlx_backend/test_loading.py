@@ -25,7 +25,16 @@ from studio.models.mlx_backend.backend import MlxBackend
 from studio.models.mlx_backend.packing import Linear, PackedLinear, QuantisedLinear, pack_layers
 from studio.models.selection import load_backend
 from tests.models.mlx_backend.test_parity import codes_of
-from tests.models.reference import CODEBOOKS, PROMPT, VOCABULARY, Reference, under
+from tests.models.reference import (
+    CODEBOOKS,
+    PROMPT,
+    VOCABULARY,
+    Reference,
+    Shape,
+    build_model,
+    save_model,
+    under,
+)
 
 Mirrored = Callable[..., MlxBackend]
 
@@ -48,7 +57,8 @@ def test_fewer_bits_change_the_logits_by_little(
 def test_only_the_decoder_is_quantised(mirrored: Mirrored, precision: str, bits: int) -> None:
     backend = mirrored("mono", precision)
     layers = backend._decoder.layers_of_each_shape()
-    assert all(isinstance(layer, QuantisedLinear) and layer.bits == bits for layer in layers)
+    assert all(isinstance(layer, QuantisedLinear) for layer in layers)
+    assert [layer.bits for layer in layers] == [bits, bits, bits, bits, 8]
     audio = np.random.default_rng(1).normal(0.0, 0.3, (1, 1, 6400)).astype(np.float32)
     np.testing.assert_array_equal(backend.encode(audio), mirrored("mono").encode(audio))
 
@@ -64,6 +74,18 @@ def test_a_layer_that_no_group_divides_keeps_its_bits() -> None:
     pack_layers(network, "int8")
     assert isinstance(network.odd, PackedLinear)
     assert isinstance(network.even[0], QuantisedLinear)
+
+
+def test_loading_few_bits_never_holds_all_of_them(tmp_path: Path) -> None:
+    shape = Shape(dim=64, ffn_dim=256, layers=20)
+    bundle = open_bundle(save_model(build_model(shape), tmp_path / "deep").folder)
+    whole = 4 * 20 * (8 * 64 * 64 + 2 * 64 * 256)
+    before = mx.get_active_memory()
+    mx.reset_peak_memory()
+    backend = MlxBackend(bundle, "int8")
+    assert mx.get_peak_memory() - before < 0.7 * whole
+    del backend
+    assert mx.get_active_memory() <= before
 
 
 def test_half_precision_halves_the_memory_of_a_step(mirrored: Mirrored) -> None:
