@@ -15,6 +15,8 @@ from studio.models.bundle import Bundle, open_bundle, sha256_of
 
 BACKENDS = ("torch", "mlx")
 PRECISIONS = ("float32", "bfloat16", "int8")
+"""Those of every backend."""
+MLX_PRECISIONS = (*PRECISIONS, "float16", "int4")
 
 
 def load_backend(
@@ -29,7 +31,7 @@ def load_backend(
     Args:
         folder: A bundle, as `ModelShelf.resolve` finds it.
         backend: One of `BACKENDS`; None picks.
-        precision: One of `PRECISIONS`; None picks.
+        precision: One of `PRECISIONS`, or for mlx of `MLX_PRECISIONS`; None picks.
         digest: Gives the hex SHA-256 of a file; `ModelShelf.digest` remembers them.
 
     Raises:
@@ -38,9 +40,10 @@ def load_backend(
     """
     if backend is not None and backend not in BACKENDS:
         raise ModelError(f"There is no backend {backend!r}; choose one of {', '.join(BACKENDS)}.")
-    if precision is not None and precision not in PRECISIONS:
+    precisions = MLX_PRECISIONS if backend == "mlx" else PRECISIONS
+    if precision is not None and precision not in precisions:
         raise ModelError(
-            f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}."
+            f"There is no precision {precision!r}; choose one of {', '.join(precisions)}."
         )
     bundle = open_bundle(folder, digest=digest)
     if backend == "mlx":

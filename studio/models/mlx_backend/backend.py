@@ -62,6 +62,7 @@ class MlxBackend:
             cache_bytes=2 * dtype_of(precision).size * config.layers * config.dim,
             fingerprint=bundle.fingerprint,
             sampling=recommended_sampling(bundle),
+            precision=precision,
         )
 
     def steps(

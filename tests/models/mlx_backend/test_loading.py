@@ -22,8 +22,14 @@ from studio.core.errors import InputError, ModelError
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
 from studio.models.mlx_backend.backend import MlxBackend
-from studio.models.mlx_backend.packing import Linear, PackedLinear, QuantisedLinear, pack_layers
-from studio.models.selection import load_backend
+from studio.models.mlx_backend.packing import (
+    PRECISIONS,
+    Linear,
+    PackedLinear,
+    QuantisedLinear,
+    pack_layers,
+)
+from studio.models.selection import MLX_PRECISIONS, load_backend
 from tests.models.mlx_backend.test_parity import codes_of
 from tests.models.reference import (
     CODEBOOKS,
@@ -213,6 +219,12 @@ def test_memory_grows_neither_by_step_nor_by_take(mirrored: Mirrored) -> None:
 def test_mlx_is_chosen_by_name(folder: Path) -> None:
     assert isinstance(load_backend(folder, backend="mlx"), MlxBackend)
     assert not isinstance(load_backend(folder), MlxBackend)
+
+
+@pytest.mark.parametrize("precision", MLX_PRECISIONS)
+def test_a_precision_is_chosen_by_name(folder: Path, precision: str) -> None:
+    assert load_backend(folder, backend="mlx", precision=precision).info.precision == precision
+    assert precision in PRECISIONS
 
 
 def test_mlx_is_imported_only_when_it_is_chosen(folder: Path) -> None:
