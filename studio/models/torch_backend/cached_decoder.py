@@ -23,83 +23,91 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from studio.models.language_config import DecoderConfig
 from studio.models.streams import Stream, Streams
-from studio.models.torch_backend.packing import LEAST_ROWS
+from studio.models.torch_backend.packing import LEAST_ROWS, plus, with_gelu
 from studio.models.torch_backend.transformer import DecoderBlock, MusicDecoder, sinusoids
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Group:
-    """Streams of one length, side by side.
-
-    Attributes:
-        rows: Which of all streams they are.
-        length: Of their prefix, or of their text.
-    """
-
-    rows: slice
-    length: int
-
-    @property
-    def size(self) -> int:
-        """How many streams they are."""
-        return int(self.rows.stop - self.rows.start)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Reading:
-    """Streams that attend together in one pass.
-
-    Attributes:
-        rows: Which sequences of the pass they are.
-        group: The group that they belong to.
-        members: Which of its streams they are.
-        start: How much their group's memory holds already.
-    """
-
-    rows: slice
-    group: int
-    members: slice
-    start: int = 0
+_NO_MASK = torch.zeros(1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _TextMemory:
-    """What a group attends to in one layer: `both` is float [2, n, H, L, E], keys and values."""
+class _Past:
+    """What neighbours of one prefix length have read, in each layer.
 
-    both: Tensor
+    Attributes:
+        rows: Which rows of a step they are.
+        prefix_length: Places before their first step.
+        both: For each layer keys and values, float [2, n, H, P + S, E].
+        keys: The same memory, keys alone, [n * H, P + S, E].
+        values: Values alone.
+    """
+
+    rows: slice
+    prefix_length: int
+    both: list[Tensor]
+    keys: list[Tensor]
+    values: list[Tensor]
+
+    @classmethod
+    def empty(cls, rows: slice, prefix_length: int, steps: int, config: DecoderConfig) -> _Past:
+        """Room for a prefix and `steps` steps."""
+        size, width = rows.stop - rows.start, config.dim // config.heads
+        shape = (2, size, config.heads, prefix_length + steps, width)
+        both = [torch.empty(shape) for _ in range(config.layers)]
+        return cls(
+            rows=rows,
+            prefix_length=prefix_length,
+            both=both,
+            keys=[layer[0].flatten(0, 1) for layer in both],
+            values=[layer[1].flatten(0, 1) for layer in both],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Texts:
+    """What neighbours of one padded text length attend to, in each layer.
+
+    Attributes:
+        rows: Which rows of a step they are.
+        keys: For each layer, float [n * H, L, E].
+        values: Likewise.
+        mask: float [n * H, 1, L]: 0, and minus infinity at padding.
+    """
+
+    rows: slice
+    keys: list[Tensor]
+    values: list[Tensor]
     mask: Tensor
 
 
 class CachedDecoder:
     """A decoder that remembers the steps it has seen."""
 
+    @torch.inference_mode()
     def __init__(self, decoder: MusicDecoder, streams: Streams, *, steps: int) -> None:
         """Prepare for at most `steps` columns of the grid."""
         config = decoder.config
         self._decoder = decoder
         self._blocks = [block for block in decoder.blocks if isinstance(block, DecoderBlock)]
+        self._heads = config.heads
+        self._scale = (config.dim // config.heads) ** -0.5
         self._streams = streams.ordered
-        self._takes = streams.takes
-        self._groups = _groups([stream.prefix_length for stream in self._streams])
-        texted = [stream for stream in self._streams if stream.text is not None]
-        self._text_groups = _groups([stream.text_length for stream in texted])
-        self._texted = len(texted)
         # Rows that only fill up read what the first stream reads.
         spare = [0] * max(0, LEAST_ROWS - len(self._streams))
-        prefixes = [stream.prefix_length for stream in self._streams]
-        self._row_takes = torch.tensor([*self._takes, *spare])
-        self._row_offsets = torch.tensor([*prefixes, *spare])
+        rows = [self._streams[row] for row in [*range(len(self._streams)), *spare]]
+        takes = [*streams.takes, *(streams.takes[row] for row in spare)]
+        prefixes = [stream.prefix_length for stream in rows]
+        self._row_takes = torch.tensor(takes)
+        self._row_offsets = torch.tensor(prefixes)
         self._positions = sinusoids(max(prefixes) + steps, config.dim)
-        width = config.dim // config.heads
-        self._memory = [
-            [
-                torch.empty(2, group.size, config.heads, group.length + steps, width)
-                for group in self._groups
-            ]
-            for _ in self._blocks
+        self._pasts = [
+            _Past.empty(part, length, steps, config) for part, length in _neighbours(prefixes)
         ]
-        self._text_memory = self._read_texts(texted)
+        texted = [stream for stream in self._streams if stream.text is not None]
+        self._texted = len(texted)
+        self._text_rows = texted + texted[:1] * max(0, LEAST_ROWS - len(texted))
+        self._texts = self._read_texts()
         self._done = 0
 
     @torch.inference_mode()
@@ -113,7 +121,7 @@ class CachedDecoder:
             float [R, K, V], the logits of the column after the last one read.
         """
         count = tokens.shape[2]
-        if self._done == 0 and (count > 1 or any(group.length for group in self._groups)):
+        if self._done == 0 and (count > 1 or any(past.prefix_length for past in self._pasts)):
             last = self._read_beginning(tokens)
         else:
             last = self._read_step(tokens)
@@ -122,146 +130,141 @@ class CachedDecoder:
         return logits[: len(self._streams), 0]
 
     def _read_step(self, tokens: Tensor) -> Tensor:
-        """One column for all streams together: [R, D], filled up."""
+        """One column for all rows together: [R, D], filled up."""
         x = self._decoder.embed(tokens)[self._row_takes, 0]
         x += self._positions[self._row_offsets + self._done]
-        readings = [
-            _Reading(
-                rows=group.rows, group=index, members=slice(None), start=group.length + self._done
+        for layer, block in enumerate(self._blocks):
+            attention = block.self_attention
+            qkv = attention.qkv(block.self_norm(x)).view(len(x), 3, self._heads, -1)
+            x = plus(attention.out, self._look_back(qkv, layer), x)
+            if self._texted:
+                looking, said = block.cross_attention, x[: len(self._text_rows)]
+                query = looking.query(block.cross_norm(said)).view(len(said), self._heads, -1)
+                added = looking.out(self._look_at_text(query, layer))
+                x[: self._texted] += added[: self._texted]
+            x = plus(block.ffn_out, with_gelu(block.ffn_in, block.ffn_norm(x)), x)
+        return x
+
+    def _look_back(self, qkv: Tensor, layer: int) -> Tensor:
+        """Remember keys and values of `qkv` [R, 3, H, E], and attend to all so far: [R, D]."""
+        mixed = []
+        for past in self._pasts:
+            place = past.prefix_length + self._done
+            past.both[layer][:, :, :, place] = qkv[past.rows, 1:].transpose(0, 1)
+            mixed.append(
+                self._attend(
+                    qkv[past.rows, 0],
+                    past.keys[layer][:, : place + 1],
+                    past.values[layer][:, : place + 1],
+                    _NO_MASK,
+                )
             )
-            for index, group in enumerate(self._groups)
+        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+
+    def _look_at_text(self, query: Tensor, layer: int) -> Tensor:
+        """Attend from `query` [n, H, E] to the texts: [n, D]."""
+        mixed = [
+            self._attend(query[texts.rows], texts.keys[layer], texts.values[layer], texts.mask)
+            for texts in self._texts
         ]
-        texts = [
-            _Reading(rows=group.rows, group=index, members=slice(None))
-            for index, group in enumerate(self._text_groups)
-        ]
-        return self._transform(x, 1, readings, texts)
+        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+
+    def _attend(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """Attend from one step, `query` [n, H, E], to `keys` and `values` [n * H, L, E]: [n, D].
+
+        The fused kernel is no faster here, and its last bits depend on the thread that a head
+        falls to, thus on the number of streams.
+        """
+        scores = torch.baddbmm(
+            mask,
+            query.reshape(len(keys), 1, -1),
+            keys.transpose(1, 2),
+            beta=0 if mask is _NO_MASK else 1,
+            alpha=self._scale,
+        )
+        return torch.bmm(torch.softmax(scores, dim=-1), values).view(len(query), -1)
 
     def _read_beginning(self, tokens: Tensor) -> Tensor:
         """The prefix and all columns, one stream after another: [R, D], filled up."""
         last = []
-        for row, (stream, take) in enumerate(zip(self._streams, self._takes, strict=True)):
-            x = self._decoder.embed(tokens[[take]])[0]
+        for row, stream in enumerate(self._streams):
+            x = self._decoder.embed(tokens[self._row_takes[[row]]])[0]
             if stream.prefix is not None:
                 x = torch.cat([stream.prefix, x])
             count = len(x)
             x = _filled_up(x + self._positions[:count])
-            reading = _alone(row, self._groups)
-            texts = [_alone(row, self._text_groups)] if row < self._texted else []
-            last.append(self._transform(x, count, [reading], texts)[count - 1])
+            for layer, block in enumerate(self._blocks):
+                self._read_alone(x, count, row, layer, block)
+            last.append(x[count - 1])
+        for past in self._pasts:
+            # Rows that fill up have read what the first stream has.
+            for row in range(max(len(self._streams), past.rows.start), past.rows.stop):
+                for both, first in zip(past.both, self._pasts[0].both, strict=True):
+                    both[:, row - past.rows.start] = first[:, 0]
         return _filled_up(torch.stack(last))
 
-    def _transform(
-        self, x: Tensor, count: int, readings: Sequence[_Reading], texts: Sequence[_Reading]
-    ) -> Tensor:
-        """Run all blocks over `x` [n * count, D], in place; rows behind these only fill up."""
-        attended = torch.zeros_like(x)
-        for layer, block in enumerate(self._blocks):
-            attention = block.self_attention
-            qkv = attention.qkv(block.self_norm(x))
-            for reading in readings:
-                memory = self._memory[layer][reading.group][:, reading.members]
-                self._attend(attended, qkv, count, reading, memory)
-            x += attention.out(attended)
-            if texts:
-                rows = slice(0, max(LEAST_ROWS, texts[-1].rows.stop * count))
-                looking = block.cross_attention
-                query = looking.query(block.cross_norm(x[rows]))
-                for reading in texts:
-                    text = self._text_memory[layer][reading.group]
-                    self._attend_to_text(attended, query, count, reading, text)
-                shown = slice(0, texts[-1].rows.stop * count)
-                x[shown] += looking.out(attended[rows])[shown]
-            x += block.ffn(x)
-        return x
+    def _read_alone(self, x: Tensor, count: int, row: int, layer: int, block: DecoderBlock) -> None:
+        """Run one block over the `count` first rows of `x` [n, D], in place, for one stream."""
+        attention = block.self_attention
+        past = next(past for past in self._pasts if row < past.rows.stop)
+        memory = past.both[layer][:, row - past.rows.start, :, :count]
+        qkv = attention.qkv(block.self_norm(x))[:count].view(count, 3, self._heads, -1)
+        query, memory[0], memory[1] = qkv.permute(1, 2, 0, 3)
+        x += attention.out(_filled_up(_joined(query, memory, None)))
+        if row < self._texted:
+            looking = block.cross_attention
+            texts = next(texts for texts in self._texts if row < texts.rows.stop)
+            heads = slice((row - texts.rows.start) * self._heads, None)
+            heads = slice(heads.start, heads.start + self._heads)
+            both = torch.stack([texts.keys[layer][heads], texts.values[layer][heads]])
+            query = looking.query(block.cross_norm(x))[:count].view(count, self._heads, -1)
+            x += looking.out(_filled_up(_joined(query.transpose(0, 1), both, texts.mask[heads])))
+        x += block.ffn(x)
 
-    def _attend(
-        self, attended: Tensor, qkv: Tensor, count: int, reading: _Reading, memory: Tensor
-    ) -> None:
-        """Remember the keys and values of `reading` and write what it attends to."""
-        rows = slice(reading.rows.start * count, reading.rows.stop * count)
-        size = reading.rows.stop - reading.rows.start
-        split = qkv[rows].view(size, count, 3, memory.shape[2], -1).permute(2, 0, 3, 1, 4)
-        end = reading.start + count
-        memory[:, :, :, reading.start : end] = split[1:]
-        key, value = memory[:, :, :, :end]
-        if count == 1:
-            mixed = _attend_from_one_step(split[0], key, value)
-        else:
-            mixed = functional.scaled_dot_product_attention(split[0], key, value, is_causal=True)
-        attended[rows] = mixed.transpose(1, 2).reshape(size * count, -1)
-
-    def _attend_to_text(
-        self, attended: Tensor, query: Tensor, count: int, reading: _Reading, text: _TextMemory
-    ) -> None:
-        """Write what `reading` attends to in its text."""
-        rows = slice(reading.rows.start * count, reading.rows.stop * count)
-        size = reading.rows.stop - reading.rows.start
-        split = query[rows].view(size, count, text.both.shape[2], -1).transpose(1, 2)
-        (key, value), mask = text.both[:, reading.members], text.mask[reading.members]
-        if count == 1:
-            mixed = _attend_from_one_step(split, key, value, mask)
-        else:
-            mixed = functional.scaled_dot_product_attention(split, key, value, attn_mask=mask)
-        attended[rows] = mixed.transpose(1, 2).reshape(size * count, -1)
-
-    @torch.inference_mode()
-    def _read_texts(self, streams: Sequence[Stream]) -> list[list[_TextMemory]]:
-        """The keys and values of the texts, for each layer and group; no text is read twice."""
-        texts = {id(stream.text): _padded(stream) for stream in streams}
-        masks = [
-            torch.stack([_padding_mask(stream) for stream in streams[group.rows]])
-            for group in self._text_groups
-        ]
-        memories = []
-        for block in self._blocks if streams else ():
+    def _read_texts(self) -> list[_Texts]:
+        """The keys and values of the texts, for each layer; no text is read twice."""
+        groups = []
+        for rows, _ in _neighbours([stream.text_length for stream in self._text_rows]):
+            streams = self._text_rows[rows]
             read = {
-                name: torch.cat(block.cross_attention.keys_values(text[None]))
-                for name, text in texts.items()
-            }
-            memories.append(
-                [
-                    _TextMemory(
-                        both=torch.stack([read[id(s.text)] for s in streams[group.rows]], dim=1),
-                        mask=mask,
-                    )
-                    for group, mask in zip(self._text_groups, masks, strict=True)
+                id(stream.text): [
+                    torch.cat(block.cross_attention.keys_values(_padded(stream)[None]))
+                    for block in self._blocks
                 ]
+                for stream in streams
+            }
+            layers = [
+                torch.stack([read[id(stream.text)][layer] for stream in streams], dim=1)
+                for layer in range(len(self._blocks))
+            ]
+            mask = torch.stack([_padding_mask(stream) for stream in streams])
+            groups.append(
+                _Texts(
+                    rows=rows,
+                    keys=[both[0].flatten(0, 1) for both in layers],
+                    values=[both[1].flatten(0, 1) for both in layers],
+                    mask=mask.expand(-1, self._heads, -1, -1).flatten(0, 1),
+                )
             )
-        return memories
+        return groups
 
 
-def _attend_from_one_step(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
-) -> Tensor:
-    """Attend from `query` [n, H, 1, E] to `key` and `value` [n, H, L, E].
-
-    The fused kernel is no faster here, and its last bits depend on the thread that a head falls
-    to, thus on the number of streams.
-    """
-    size, heads, _, width = query.shape
-    scores = torch.bmm(query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2))
-    scores = scores.view(size, heads, 1, -1).mul_(width**-0.5)
-    weights = torch.softmax(scores if mask is None else scores.add_(mask), dim=-1)
-    mixed = torch.bmm(weights.flatten(0, 1), value.flatten(0, 1))
-    return mixed.view(size, heads, 1, width)
-
-
-def _groups(lengths: Sequence[int]) -> list[_Group]:
-    """Neighbours of equal length."""
-    groups, start = [], 0
+def _neighbours(lengths: Sequence[int]) -> list[tuple[slice, int]]:
+    """Rows side by side that are equally long, and how long."""
+    found, start = [], 0
     for length, members in groupby(lengths):
         stop = start + len(list(members))
-        groups.append(_Group(rows=slice(start, stop), length=length))
+        found.append((slice(start, stop), length))
         start = stop
-    return groups
+    return found
 
 
-def _alone(row: int, groups: Sequence[_Group]) -> _Reading:
-    """The one stream `row`, at its beginning."""
-    index = next(i for i, group in enumerate(groups) if row < group.rows.stop)
-    place = row - groups[index].rows.start
-    return _Reading(rows=slice(0, 1), group=index, members=slice(place, place + 1))
+def _joined(query: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
+    """Attend from `query` [H, S, E] to keys and values `memory` [2, H, L, E]: [S, D]."""
+    mixed = functional.scaled_dot_product_attention(
+        query[None], memory[0][None], memory[1][None], attn_mask=mask, is_causal=mask is None
+    )
+    return mixed[0].transpose(0, 1).flatten(1)
 
 
 def _filled_up(rows: Tensor) -> Tensor:

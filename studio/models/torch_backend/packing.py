@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from studio.core.errors import ModelError
 
@@ -56,14 +57,30 @@ class PackedLinear(nn.Module):
         super().__init__()
         self._dtype = dtype
         self._packed: Tensor = getattr(torch.ops.mkldnn, _PACK)(weight.detach().to(dtype))
-        self._multiply: Callable[..., Tensor] = getattr(torch.ops.mkldnn, _MULTIPLY)
+        self._multiply: Any = getattr(torch.ops.mkldnn, _MULTIPLY)
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply rows `x` float32 [..., in]: float32 [..., out]."""
+        product: Tensor
         if self._dtype is torch.float32:
-            return self._multiply(x, self._packed, None, "none", [], "")
+            product = self._multiply(x, self._packed, None, "none", [], "")
+            return product
         product = self._multiply(x.to(self._dtype), self._packed, None, "none", [], "")
         return product.float()
+
+    def with_gelu(self, x: Tensor) -> Tensor:
+        """The exact GELU of the product, in one pass."""
+        product: Tensor = self._multiply(x.to(self._dtype), self._packed, None, "gelu", [], "none")
+        return product if self._dtype is torch.float32 else product.float()
+
+    def plus(self, x: Tensor, residual: Tensor) -> Tensor:
+        """The product and `residual` [..., out], added up in one pass where that is exact."""
+        total: Tensor
+        if self._dtype is torch.float32:
+            total = self._multiply.binary(x, residual, self._packed, None, "add")
+        else:
+            total = residual + self(x)
+        return total
 
 
 class QuantisedLinear(nn.Module):
@@ -99,6 +116,21 @@ class QuantisedLinear(nn.Module):
             levels, 1.0, _MIDDLE, self._packed, self._scales, self._offsets,
             None, 1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
+
+
+def with_gelu(layer: nn.Module, x: Tensor) -> Tensor:
+    """The exact GELU of what `layer` makes of `x`."""
+    if isinstance(layer, PackedLinear):
+        return layer.with_gelu(x)
+    return functional.gelu(layer(x))
+
+
+def plus(layer: nn.Module, x: Tensor, residual: Tensor) -> Tensor:
+    """What `layer` makes of `x`, added to `residual`."""
+    if isinstance(layer, PackedLinear):
+        return layer.plus(x, residual)
+    total: Tensor = residual + layer(x)
+    return total
 
 
 def computed_precisions() -> tuple[str, ...]:
