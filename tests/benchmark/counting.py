@@ -16,6 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from studio.models.backend import Condition, MusicBackend, Sampling
 
 _LOOK_UPS = ("embedding", "index", "gather", "copy_")
+# Attention: to the past and to texts, which last as well but are no weights.
+_ATTENTION = ("bmm", "baddbmm")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,8 +103,8 @@ def products(step: Sequence[Operator], other_step: Sequence[Operator]) -> list[P
         weights = [tensor for tensor in operator.inputs if id(tensor) in lasting]
         passing = [tensor for tensor in operator.inputs if id(tensor) not in lasting]
         matrices = [tensor for tensor in weights if tensor.ndim > 1]
-        looks_up = operator.name.startswith(_LOOK_UPS)
-        if not matrices or not passing or looks_up or not operator.new_bytes:
+        other = operator.name.startswith(_LOOK_UPS + _ATTENTION)
+        if not matrices or not passing or other or not operator.new_bytes:
             continue
         found.append(
             Product(

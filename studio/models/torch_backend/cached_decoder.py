@@ -226,12 +226,10 @@ class CachedDecoder:
         groups = []
         for rows, _ in _neighbours([stream.text_length for stream in self._text_rows]):
             streams = self._text_rows[rows]
+            different = {id(stream.text): _padded(stream)[None] for stream in streams}
             read = {
-                id(stream.text): [
-                    torch.cat(block.cross_attention.keys_values(_padded(stream)[None]))
-                    for block in self._blocks
-                ]
-                for stream in streams
+                name: [torch.cat(block.cross_attention.keys_values(text)) for block in self._blocks]
+                for name, text in different.items()
             }
             layers = [
                 torch.stack([read[id(stream.text)][layer] for stream in streams], dim=1)
