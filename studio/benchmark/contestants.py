@@ -26,7 +26,7 @@ from studio.generation.planning import plan_render
 from studio.generation.request import GenerationRequest
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
-from studio.models.selection import BACKENDS, PRECISIONS
+from studio.models.selection import BACKENDS, MLX_PRECISIONS, PRECISIONS
 from studio.models.shelf.shelf import ModelShelf
 
 PROMPT = "warm dusty piano chords over brushed drums and an upright bass"
@@ -99,14 +99,15 @@ def offered(
     """
     if backend not in BACKENDS:
         raise ModelError(f"There is no backend {backend!r}; choose one of {', '.join(BACKENDS)}.")
+    able = MLX_PRECISIONS if backend == "mlx" else PRECISIONS
     if precisions is None:
-        return PRECISIONS, []
+        return able, []
     missing = [
-        LeftOut(what=f"{backend} {name}", why=f"not offered; there are {', '.join(PRECISIONS)}")
+        LeftOut(what=f"{backend} {name}", why=f"not offered; there are {', '.join(able)}")
         for name in precisions
-        if name not in PRECISIONS
+        if name not in able
     ]
-    return tuple(name for name in precisions if name in PRECISIONS), missing
+    return tuple(name for name in precisions if name in able), missing
 
 
 def load_contestants(

@@ -22,6 +22,7 @@ _SCALES_OF_A_GROUP = {
     ("mlx", "int4"): 2 * _SCALE_BYTES,
 }
 _SCALES_OF_A_ROW = {("torch", "int8"): 2 * _SCALE_BYTES}
+_HEADS = {("mlx", "int4"): "int8"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,7 @@ class Load:
 
 def weight_numbers(config: DecoderConfig, *, with_text: bool) -> int:
     """Numbers in the matrices that one step multiplies with."""
-    square = config.dim * config.dim
-    attention = 4 * square
-    if with_text:
-        attention += 2 * square  # queries and output; keys and values of a text stay the same
-    layer = attention + 2 * config.dim * config.ffn_dim
-    return config.layers * layer + config.codebooks * config.vocabulary * config.dim
+    return _layer_numbers(config, with_text=with_text) + _head_numbers(config)
 
 
 def step_bytes(
@@ -66,16 +62,34 @@ def step_bytes(
     Returns:
         None for a precision whose layout is not known here.
     """
-    number_bytes = NUMBER_BYTES.get(precision)
-    if number_bytes is None:
+    if precision not in NUMBER_BYTES:
         return None
     with_text = load.texts > 0
-    layout = backend, precision
-    number_bytes += _SCALES_OF_A_GROUP.get(layout, 0) / _GROUP
-    weights = number_bytes * weight_numbers(config, with_text=with_text)
-    weights += _SCALES_OF_A_ROW.get(layout, 0) * _outputs(config, with_text=with_text)
+    heads = _HEADS.get((backend, precision), precision)
+    weights = (
+        _number_bytes(backend, precision) * _layer_numbers(config, with_text=with_text)
+        + _number_bytes(backend, heads) * _head_numbers(config)
+        + _SCALES_OF_A_ROW.get((backend, precision), 0) * _outputs(config, with_text=with_text)
+    )
     remembered = load.streams * load.past_steps + load.texts * load.text_tokens
     return weights + cache_bytes * remembered
+
+
+def _number_bytes(backend: str, precision: str) -> float:
+    """Bytes of one weight with its part of its group's scales."""
+    return NUMBER_BYTES[precision] + _SCALES_OF_A_GROUP.get((backend, precision), 0) / _GROUP
+
+
+def _layer_numbers(config: DecoderConfig, *, with_text: bool) -> int:
+    square = config.dim * config.dim
+    attention = 4 * square
+    if with_text:
+        attention += 2 * square  # queries and output; keys and values of a text stay the same
+    return config.layers * (attention + 2 * config.dim * config.ffn_dim)
+
+
+def _head_numbers(config: DecoderConfig) -> int:
+    return config.codebooks * config.vocabulary * config.dim
 
 
 def _outputs(config: DecoderConfig, *, with_text: bool) -> int:
