@@ -153,7 +153,7 @@ def _make(outbox: Connection, take: FreshTake) -> _Memory:
             outbox.send("heard")
 
     request = usual_request(take.folder, model, take.frames)
-    Engine(lambda name: model).generate(request, hear)
+    Engine(lambda name, precision=None: model).generate(request, hear)
     return _Memory(before=before, loaded=loaded)
 
 

@@ -17,6 +17,7 @@ from studio.cli.prompts import read_prompts
 from studio.core.errors import InputError
 from studio.core.storage import shown_path
 from studio.generation.request import FREE_SEEDS, GenerationRequest
+from studio.models.selection import PRECISIONS
 
 MAX_TAKES = 10_000
 
@@ -60,6 +61,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float, metavar="P", help="draw from this probability mass")
     parser.add_argument("--temperature", type=float, metavar="T", help="above 1 is wilder")
     parser.add_argument("--guidance", type=float, metavar="G", help="weight of the prompt")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="format of the weights; fewer bits are faster",
+    )
     add_making_flags(parser)
 
 
@@ -117,6 +123,7 @@ def _without_prompt(arguments: argparse.Namespace) -> GenerationRequest:
         top_p=arguments.top_p,
         temperature=arguments.temperature,
         guidance=arguments.guidance,
+        precision=arguments.precision,
         melody_file=arguments.melody,
         continue_file=arguments.continue_file,
         continue_seconds=arguments.continue_seconds,

@@ -245,6 +245,7 @@ def facts(
         "model_hash": take.model_hash,
         "prompt": request.prompt,
         "negative": request.negative,
+        "precision": request.precision,
         "bpm": take.tempo_bpm,
         "key": take.key,
         "bars": take.bars,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,16 +39,25 @@ def never() -> bool:
     return False
 
 
+class ModelLoader(Protocol):
+    """What reads a model."""
+
+    def __call__(self, name: str, *, precision: str | None = None) -> LoadedModel:
+        """Read a model by name or folder, in a precision where one is given."""
+        ...
+
+
 class Engine:
     """The engine of every face: window (in a child process), command line and Python.
 
     Args:
-        model_loader: Reads a model by name or folder.
+        model_loader: Reads a model by name or folder, in a precision where one is given.
     """
 
-    def __init__(self, model_loader: Callable[[str], LoadedModel] = load_model) -> None:
+    def __init__(self, model_loader: ModelLoader = load_model) -> None:
         self._load = model_loader
         self._name: str | None = None
+        self._precision: str | None = None
         self._model: LoadedModel | None = None
 
     def info(self, model: str) -> ModelInfo:
@@ -58,9 +68,17 @@ class Engine:
         """
         return self._loaded(model).backend.info
 
-    def is_loaded(self, model: str) -> bool:
-        """Whether `model` is the one in memory."""
-        return self._model is not None and self._name == lasting_name(model)
+    def load(self, model: str, precision: str | None) -> ModelInfo:
+        """Have a model in memory in a precision, None being the usual one.
+
+        Raises:
+            ModelError: It is unknown or broken, or this machine does not compute so.
+        """
+        return self._loaded_in(model, precision).backend.info
+
+    def is_loaded(self, model: str, precision: str | None) -> bool:
+        """Whether a request for `model` in `precision` finds it in memory."""
+        return self._holds(lasting_name(model), precision)
 
     def warm_up(self, model: str) -> None:
         """Load a model and run it for a moment, so that the next take starts at once.
@@ -197,7 +215,7 @@ class Engine:
         Raises:
             InputError: The sound is empty or holds values that are not numbers.
         """
-        model = self._loaded(request.model)
+        model = self._loaded_in(request.model, request.precision)
         speed = playing_speed(request, model.backend.info, model.template)
         source = encode_clip(model.backend, clip, speed=speed)
         return replace(request, source=source, from_seconds=clip.duration_seconds)
@@ -246,12 +264,23 @@ class Engine:
         return backend.logits(np.ascontiguousarray(tokens, dtype=np.int64), conditions)
 
     def _loaded(self, name: str) -> LoadedModel:
+        """The model in whichever precision it is in memory, else the usual one."""
+        if self._model is not None and self._name == lasting_name(name):
+            return self._model
+        return self._loaded_in(name, None)
+
+    def _loaded_in(self, name: str, precision: str | None) -> LoadedModel:
         name = lasting_name(name)
-        if self._model is None or self._name != name:
+        if self._model is None or not self._holds(name, precision):
             self._model = None  # two models at once may not fit into memory
-            self._model = self._load(name)
-            self._name = name
+            self._model = self._load(name, precision=precision)
+            self._name, self._precision = name, precision
         return self._model
+
+    def _holds(self, name: str, precision: str | None) -> bool:
+        if self._model is None or self._name != name:
+            return False
+        return precision in (self._precision, self._model.backend.info.precision)
 
     def _planned(
         self, request: GenerationRequest, *, codes_only: bool = False
@@ -259,7 +288,7 @@ class Engine:
         """The model of a request, and its plan with every file read."""
         request = with_melody(request.checked())
         request = replace(request, model=lasting_name(request.model))
-        model = self._loaded(request.model)
+        model = self._loaded_in(request.model, request.precision)
         info = model.backend.info
         if request.continue_file is not None:
             speed = playing_speed(request, info, model.template)
@@ -280,6 +309,8 @@ class Engine:
             plans = [first]
             for request in requests[done + 1 : done + limit]:
                 if lasting_name(request.model) != first.request.model:
+                    break
+                if request.precision != known.precision:
                     break
                 # Where only the seed differs, the files have been read.
                 alike = request.with_seed(known.seed) == known

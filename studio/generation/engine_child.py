@@ -170,7 +170,8 @@ class _Child:
 
     def _generate(self, message: Generate) -> Take:
         state: Literal["loading", "running"] = "running"
-        if not self._engine.is_loaded(message.request.model):
+        request = message.request
+        if not self._engine.is_loaded(request.model, request.precision):
             state = "loading"
         self._send(Heard(state=state))
 

@@ -38,10 +38,11 @@ class MusicGen:
     in a codebook, C channels, N sample frames.
     """
 
-    def __init__(self, name: str, engine: Engine) -> None:
+    def __init__(self, name: str, engine: Engine, precision: str | None = None) -> None:
         self._name = name
         self._engine = engine
-        self._info = engine.info(name)
+        self._precision = precision
+        self._info = engine.load(name, precision)
 
     @classmethod
     def from_pretrained(
@@ -56,20 +57,26 @@ class MusicGen:
         Args:
             name: "house" (embedded), another name of the catalogue, or a bundle folder.
             backend: What computes; None picks the best one here.
-            precision: Number format of the weights; None picks the best one here.
+            precision: Number format of the decoder's weights: "float32", "bfloat16" or "int8"
+                (fastest, smallest); None takes the one that suits model and machine.
 
         Raises:
             ModelError: It is unknown or broken.
         """
         limit_threads()
         shelf = ModelShelf(default_paths().models_dir)
-        load = functools.partial(load_model, shelf=shelf, backend=backend, precision=precision)
-        return cls(os.fspath(name), Engine(load))
+        load = functools.partial(load_model, shelf=shelf, backend=backend)
+        return cls(os.fspath(name), Engine(load), precision)
 
     @property
     def name(self) -> str:
         """As it was asked for."""
         return self._name
+
+    @property
+    def precision(self) -> str:
+        """Number format of the decoder's weights."""
+        return self._info.precision
 
     @property
     def sampling_rate(self) -> int:
@@ -181,7 +188,7 @@ class MusicGen:
             StudioError: See `Engine.generate`.
         """
         request = extended(
-            replace(take.request, model=self._name),
+            replace(take.request, model=self._name, precision=self._precision),
             take.codes,
             model_hash=take.model_hash,
             length_seconds=take.clip.duration_seconds,
@@ -211,7 +218,7 @@ class MusicGen:
             StudioError: See `Engine.generate`.
         """
         request = regenerated(
-            replace(take.request, model=self._name),
+            replace(take.request, model=self._name, precision=self._precision),
             take.codes,
             model_hash=take.model_hash,
             from_seconds=_real(from_seconds),
@@ -294,6 +301,7 @@ class MusicGen:
                 top_p=_real(options.get("top_p")),
                 temperature=_real(options.get("temperature")),
                 guidance=_real(options.get("guidance")),
+                precision=self._precision,
                 negative=options.get("negative", ""),
                 **material,
             )

@@ -162,6 +162,7 @@ def plan_render(
             top_p=sampling.top_p,
             temperature=sampling.temperature,
             guidance=sampling.guidance,
+            precision=info.precision,
         ),
         text=grid.text,
         negative=grid.negative,

@@ -19,6 +19,7 @@ from studio.core.errors import InputError
 from studio.editing.key import parse_key
 from studio.models.codes import CodeSequence
 from studio.models.prompting import tempo_in
+from studio.models.selection import MLX_PRECISIONS
 
 MIN_TEMPO_BPM = 60.0
 MAX_TEMPO_BPM = 200.0
@@ -66,6 +67,8 @@ class GenerationRequest:
         top_p: Nucleus mass; overrides `top_k` when above 0.
         temperature: Divides the logits.
         guidance: Weight of the prompt against the null condition; 1 is unguided.
+        precision: Number format of the decoder's weights, one of `selection.PRECISIONS`; None is
+            what suits model and machine.
         negative: What guidance leads away from; "" is the null condition.
         melody_file: Sound whose melody a melody model shall follow.
         melody: That melody: the pitch class of each chroma frame (7.8125 a second) as one digit,
@@ -90,6 +93,7 @@ class GenerationRequest:
     top_p: float | None = None
     temperature: float | None = None
     guidance: float | None = None
+    precision: str | None = None
     negative: str = ""
     melody_file: str | None = None
     melody: str | None = None
@@ -174,6 +178,11 @@ class GenerationRequest:
             _check_number("temperature", self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
         if self.guidance is not None:
             _check_number("guidance", self.guidance, 0.0, MAX_GUIDANCE)
+        if self.precision is not None and self.precision not in MLX_PRECISIONS:
+            raise InputError(
+                f"The precision must be one of {', '.join(MLX_PRECISIONS)}, not "
+                f"{_short(self.precision)}."
+            )
 
     def _check_material(self) -> None:
         for name, file in (("melody", self.melody_file), ("sound", self.continue_file)):

@@ -31,7 +31,8 @@ def load_backend(
     Args:
         folder: A bundle, as `ModelShelf.resolve` finds it.
         backend: One of `BACKENDS`; None picks.
-        precision: One of `PRECISIONS`, or for mlx of `MLX_PRECISIONS`; None picks.
+        precision: One of `PRECISIONS`, or for mlx of `MLX_PRECISIONS`; None takes what suits the
+            model and this machine.
         digest: Gives the hex SHA-256 of a file; `ModelShelf.digest` remembers them.
 
     Raises:
@@ -50,7 +51,7 @@ def load_backend(
         return _load_mlx(bundle, precision)
     from studio.models.torch_backend.backend import TorchBackend
 
-    return TorchBackend(bundle, precision or "float32")
+    return TorchBackend(bundle, precision)
 
 
 def _load_mlx(bundle: Bundle, precision: str | None) -> MusicBackend:

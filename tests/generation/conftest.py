@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from studio.generation.engine import ModelLoader
 from studio.generation.loading import LoadedModel
 from studio.models.backend import Condition, ModelInfo, Sampling
 from studio.models.prompting import PromptTemplate
@@ -154,8 +155,8 @@ def plain_model(backend: ToneBackend) -> LoadedModel:
 
 
 @pytest.fixture
-def load_plain(plain_model: LoadedModel) -> Callable[[str], LoadedModel]:
-    return lambda name: plain_model
+def load_plain(plain_model: LoadedModel) -> ModelLoader:
+    return lambda name, precision=None: plain_model
 
 
 @pytest.fixture

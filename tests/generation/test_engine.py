@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from studio.audio.clip import AudioClip
 from studio.core.errors import CancelledError, EngineError, InputError, ModelError
 from studio.editing.loops import seam_step
-from studio.generation.engine import Engine
+from studio.generation.engine import Engine, ModelLoader
 from studio.generation.loading import LoadedModel
 from studio.generation.request import Chunk, GenerationRequest, Take
 from studio.generation.revision import extended, regenerated
@@ -21,12 +20,12 @@ from tests.generation.conftest import ToneBackend
 
 @pytest.fixture
 def engine(plain_model: LoadedModel) -> Engine:
-    return Engine(lambda name: plain_model)
+    return Engine(lambda name, precision=None: plain_model)
 
 
 @pytest.fixture
 def grid_engine(grid_model: LoadedModel) -> Engine:
-    return Engine(lambda name: grid_model)
+    return Engine(lambda name, precision=None: grid_model)
 
 
 def request(**values: Any) -> GenerationRequest:
@@ -138,7 +137,7 @@ def test_a_loud_sound_is_bent_under_full_scale(
             return self._stream.finish() * np.float32(9)
 
     monkeypatch.setattr(backend, "decoder_stream", Loud)
-    take = Engine(lambda name: plain_model).generate(request(max_steps=60))
+    take = Engine(lambda name, precision=None: plain_model).generate(request(max_steps=60))
     assert 0.9 < np.abs(take.clip.samples).max() <= 0.98
 
 
@@ -151,7 +150,7 @@ def test_cancelling_stops_before_the_next_step(engine: Engine, backend: ToneBack
 def test_a_model_is_loaded_once_and_replaced_by_another(plain_model: LoadedModel) -> None:
     loaded: list[str] = []
 
-    def load(name: str) -> LoadedModel:
+    def load(name: str, *, precision: str | None = None) -> LoadedModel:
         loaded.append(name)
         return plain_model
 
@@ -161,22 +160,45 @@ def test_a_model_is_loaded_once_and_replaced_by_another(plain_model: LoadedModel
     assert loaded == ["a", "b", "a"]
 
 
+def test_a_precision_is_loaded_when_it_is_asked_for_and_kept_in_the_recipe(
+    backend: ToneBackend,
+) -> None:
+    asked: list[str | None] = []
+
+    def load(name: str, *, precision: str | None = None) -> LoadedModel:
+        asked.append(precision)
+        backend.info = replace(backend.info, precision=precision or "float32")
+        return LoadedModel(backend=backend)
+
+    engine = Engine(load)
+    for precision in (None, "float32", "int8", "int8", None):
+        take = engine.generate(request(max_steps=2, precision=precision))
+        assert take.request.precision == (precision or "float32")
+    assert asked == [None, "int8", None]
+    assert engine.is_loaded("house", "float32")
+    assert not engine.is_loaded("house", "int8")
+    assert engine.load("house", "bfloat16").precision == "bfloat16"
+    assert engine.info("house").precision == "bfloat16"
+    with pytest.raises(InputError, match="precision must be one of float32"):
+        engine.generate(request(precision="int3"))
+
+
 def test_a_recipe_names_a_model_folder_in_full(
     plain_model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("bundle", "house"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
-    engine = Engine(lambda name: plain_model)
+    engine = Engine(lambda name, precision=None: plain_model)
     assert engine.generate(request(model="./bundle", max_steps=2)).request.model == str(
         tmp_path / "bundle"
     )
-    assert engine.is_loaded("bundle")
+    assert engine.is_loaded("bundle", None)
     assert engine.generate(request(model="house", max_steps=2)).request.model == "house"
 
 
 def test_an_impossible_request_is_refused_before_the_model_is_loaded() -> None:
-    def load(name: str) -> LoadedModel:
+    def load(name: str, *, precision: str | None = None) -> LoadedModel:
         raise AssertionError("not to be loaded")
 
     with pytest.raises(InputError, match="tempo"):
@@ -191,7 +213,7 @@ def test_too_little_memory_is_said_in_one_line(
 
     monkeypatch.setattr(plain_model.backend, "decoder_stream", no_memory)
     with pytest.raises(EngineError, match="not enough memory"):
-        Engine(lambda name: plain_model).generate(request(max_steps=2))
+        Engine(lambda name, precision=None: plain_model).generate(request(max_steps=2))
 
 
 def test_sound_that_is_no_number_is_refused(
@@ -206,7 +228,7 @@ def test_sound_that_is_no_number_is_refused(
 
     monkeypatch.setattr(plain_model.backend, "decoder_stream", Broken)
     with pytest.raises(ModelError, match="not made of numbers"):
-        Engine(lambda name: plain_model).generate(request(max_steps=20))
+        Engine(lambda name, precision=None: plain_model).generate(request(max_steps=20))
 
 
 @pytest.mark.parametrize(
@@ -239,12 +261,12 @@ def test_sound_that_does_not_fit_is_refused(engine: Engine, shape: tuple[int, ..
 
 
 def test_warming_up_loads_the_model(
-    load_plain: Callable[[str], LoadedModel],
+    load_plain: ModelLoader,
 ) -> None:
     engine = Engine(load_plain)
-    assert not engine.is_loaded("tone")
+    assert not engine.is_loaded("tone", None)
     engine.warm_up("tone")
-    assert engine.is_loaded("tone")
+    assert engine.is_loaded("tone", None)
 
 
 def test_many_takes_are_each_as_if_alone(engine: Engine, backend: ToneBackend) -> None:
@@ -288,7 +310,7 @@ def test_codes_of_many_takes_are_made_in_batches(engine: Engine, backend: ToneBa
 
 def test_a_batch_keeps_within_its_memory(plain_model: LoadedModel, backend: ToneBackend) -> None:
     backend.info = replace(backend.info, cache_bytes=2**23)
-    Engine(lambda name: plain_model).generate_many(
+    Engine(lambda name, precision=None: plain_model).generate_many(
         [request(max_steps=60, seed=s) for s in range(5)]
     )
     assert [len(call["texts"]) for call in backend.calls] == [2, 2, 1]
@@ -403,7 +425,7 @@ def test_a_melody_runs_through_the_windows(
     backend: ToneBackend, plain_model: LoadedModel, melody: str | None
 ) -> None:
     backend.info = replace(backend.info, has_melody=True)
-    Engine(lambda name: plain_model).generate(request(melody=melody, max_steps=250))
+    Engine(lambda name, precision=None: plain_model).generate(request(melody=melody, max_steps=250))
     heard = [call["melody"] for call in backend.calls]
     starts = [call["first_step"] for call in backend.calls]
     if melody is None:

@@ -18,20 +18,20 @@ from studio.models.bundle import Bundle
 from studio.models.streams import Streams
 from studio.models.torch_backend.decode import generate_frames
 from studio.models.torch_backend.loading import load_networks
+from studio.models.torch_backend.packing import SMALL_PARAMETERS
 
-_SINGLE_THREAD_PARAMETERS = 50_000_000
 _ALL_THREADS = torch.get_num_threads()
 
 
 class TorchBackend:
     """One bundle, loaded; see `studio.models.backend.MusicBackend`."""
 
-    def __init__(self, bundle: Bundle, precision: str = "float32") -> None:
+    def __init__(self, bundle: Bundle, precision: str | None = None) -> None:
         """Load the weights of `bundle`.
 
         Args:
             bundle: The model.
-            precision: One of `packing.PRECISIONS`.
+            precision: One of `packing.PRECISIONS`; None is `packing.usual_precision`.
 
         Raises:
             ModelError: Its configuration or its weights are not usable, or this machine does not
@@ -53,7 +53,7 @@ class TorchBackend:
             has_text=bundle.has_text,
             has_melody=bundle.has_melody,
             parameters=networks.parameters,
-            precision=precision,
+            precision=networks.precision,
             cache_bytes=8 * config.layers * config.dim,
             fingerprint=bundle.fingerprint,
             sampling=recommended_sampling(bundle),
@@ -131,4 +131,4 @@ def _use_threads(parameters: int) -> None:
     threads that wait for each other are far slower: the embedded model's two bars took 0.57 s
     on one thread and 1.8 s on two, on two cores with another program at work.
     """
-    torch.set_num_threads(1 if parameters < _SINGLE_THREAD_PARAMETERS else _ALL_THREADS)
+    torch.set_num_threads(1 if parameters < SMALL_PARAMETERS else _ALL_THREADS)

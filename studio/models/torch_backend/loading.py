@@ -29,7 +29,7 @@ from studio.models.shapes import (
 from studio.models.tokenizer import TextTokenizer
 from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.codec_channels import ChannelCodec
-from studio.models.torch_backend.packing import pack_layers, require_precision
+from studio.models.torch_backend.packing import pack_layers, require_precision, usual_precision
 from studio.models.torch_backend.transformer import MusicDecoder, MusicLanguageModel
 from studio.models.torch_backend.weights import Section
 
@@ -44,6 +44,7 @@ class Networks:
         codec: All channels.
         shapes: Of all of them.
         parameters: Numbers in text encoder, projections and decoder.
+        precision: Of the decoder's layers.
     """
 
     decoder: MusicDecoder
@@ -51,20 +52,23 @@ class Networks:
     codec: ChannelCodec
     shapes: Shapes
     parameters: int
+    precision: str
 
 
-def load_networks(bundle: Bundle, precision: str = "float32") -> Networks:
+def load_networks(bundle: Bundle, precision: str | None = None) -> Networks:
     """Read the networks of `bundle`.
 
     Args:
         bundle: The model.
-        precision: One of `packing.PRECISIONS`, for the decoder's layers.
+        precision: One of `packing.PRECISIONS`, for the decoder's layers; None is
+            `packing.usual_precision`.
 
     Raises:
         ModelError: Its configuration, its tokenizer or its weights are not usable, or this
             machine does not compute in the precision.
     """
-    require_precision(precision)
+    if precision is not None:
+        require_precision(precision)
     shapes = Shapes.of(bundle)
     text, melody, config = shapes.text, shapes.melody, shapes.decoder
     with naming(weights_file(bundle)):
@@ -82,6 +86,7 @@ def load_networks(bundle: Bundle, precision: str = "float32") -> Networks:
         whole = decoder if language is None else language
         parameters = _size(whole)
         require_amount(bundle, parameters, LANGUAGE_PREFIXES)
+        precision = precision or usual_precision(parameters)
         _fill_blocks_last(whole, decoder, tensors, precision)
         codec = _load_codec(shapes.codec, bundle, tensors)
     tokenizer = None
@@ -93,6 +98,7 @@ def load_networks(bundle: Bundle, precision: str = "float32") -> Networks:
         codec=ChannelCodec(codec, channels=config.channels, codebooks=config.codebooks),
         shapes=shapes,
         parameters=parameters,
+        precision=precision,
     )
 
 
