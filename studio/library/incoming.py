@@ -14,7 +14,6 @@ without one (removed). So a committed row always gets its file, and a file alway
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import sys
@@ -25,12 +24,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from studio.core.errors import StorageError
+from studio.core.file_lock import try_lock
 from studio.core.storage import shown_path, sync_folder
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 INCOMING: Final = ".incoming"
 _LOCK_SUFFIX: Final = ".lock"
@@ -91,7 +86,7 @@ class IncomingFolder:
             lock = lock_path.open("ab")
             # Between opening and locking, a program that recovers may have taken it for a
             # leftover and removed it: then it is no longer the file of that name.
-            if _try_lock(lock) and _is_still(lock, lock_path):
+            if try_lock(lock) and _is_still(lock, lock_path):
                 break
             lock.close()
         folder.mkdir()
@@ -172,7 +167,7 @@ def _dead_owners(library_folder: Path, *, keep: bool = False) -> Iterator[Path]:
         except OSError:
             continue
         with lock:
-            if not _try_lock(lock):
+            if not try_lock(lock):
                 continue
             yield folder
             if not keep and not folder.exists():
@@ -207,19 +202,3 @@ def _is_still(lock: IO[bytes], path: Path) -> bool:
         return os.path.samestat(os.fstat(lock.fileno()), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    """Lock a file for this open handle, without waiting; the system frees it with the handle."""
-    try:
-        if sys.platform == "win32":
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            # flock, not lockf: two libraries in one process must not see each other as dead.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in {errno.EACCES, errno.EAGAIN, errno.EDEADLK}:
-            return False
-        raise
-    return True

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from studio.core.errors import CancelledError, ModelError, StorageError
+from studio.core.file_lock import held
 from studio.core.storage import one_line, shown_path
-from studio.models.file_lock import held
 
 READ_BYTES = 2**20
 FRUITLESS_ATTEMPTS = 3

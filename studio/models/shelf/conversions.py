@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from studio.core.errors import ModelError, StorageError
+from studio.core.file_lock import held
 from studio.core.storage import shown_path, sync_folder
-from studio.models.file_lock import held
 from studio.models.hub.cache import holds_bundle
 
 # Raised when the same files are to be converted differently.

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ModelError
+from studio.core.file_lock import held
 from studio.core.storage import one_line, shown_path, write_atomically
 from studio.models.catalog import ModelKind
-from studio.models.file_lock import held
 
 _VERSION = 1
 _MAX_BYTES = 2**20

@@ -48,14 +48,15 @@ def held(path: Path, *, wait_seconds: float | None = None) -> Iterator[bool]:
         ) from error
     with file:
         started = time.monotonic()
-        while not (got := _try_lock(file)):
+        while not (got := try_lock(file)):
             if wait_seconds is not None and time.monotonic() - started >= wait_seconds:
                 break
             time.sleep(_PAUSE_SECONDS)
         yield got
 
 
-def _try_lock(file: IO[bytes]) -> bool:
+def try_lock(file: IO[bytes]) -> bool:
+    """Lock a file for this open handle, without waiting; the system frees it with the handle."""
     try:
         if sys.platform == "win32":
             file.seek(0)
