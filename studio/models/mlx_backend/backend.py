@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from studio.models.asked import check_logits, check_steps, recommended_sampling
 from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import Bundle
-from studio.models.mlx_backend.decode import generate_frames
+from studio.models.decode import generate_frames
+from studio.models.mlx_backend.cached_decoder import CachedDecoder
 from studio.models.mlx_backend.loading import load_networks
 from studio.models.mlx_backend.packing import dtype_of, rows_stand_alone
 from studio.models.streams import Stream, Streams
@@ -87,9 +88,11 @@ class MlxBackend:
         )
 
         def make(streams: Sequence[Sequence[Stream]], of: slice) -> Iterator[NDArray[np.int64]]:
+            ordered = Streams(streams)
             return generate_frames(
-                self._decoder,
-                Streams(streams),
+                lambda columns: CachedDecoder(self._decoder, ordered, steps=columns).advance,
+                ordered,
+                self._decoder.config,
                 prefix=known[of],
                 frames=frames,
                 seeds=seeds[of],

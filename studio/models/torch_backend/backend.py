@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from studio.models.asked import check_logits, check_steps, recommended_sampling
 from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import Bundle
+from studio.models.decode import Advance, generate_frames
 from studio.models.streams import Streams
-from studio.models.torch_backend.decode import generate_frames
+from studio.models.torch_backend.cached_decoder import CachedDecoder
 from studio.models.torch_backend.loading import load_networks
 from studio.models.torch_backend.packing import SMALL_PARAMETERS
 
@@ -80,10 +81,16 @@ class TorchBackend:
             prefix=prefix,
             first_step=first_step,
         )
-        streams = self._conditioner.streams(conditions, guidance=sampling.guidance)
+        streams = Streams(self._conditioner.streams(conditions, guidance=sampling.guidance))
+
+        def open_decoder(columns: int) -> Advance:
+            cached = CachedDecoder(self._decoder, streams, steps=columns)
+            return lambda tokens: cached.advance(torch.from_numpy(tokens)).numpy()
+
         return generate_frames(
-            self._decoder,
-            Streams(streams),
+            open_decoder,
+            streams,
+            self._decoder.config,
             prefix=prefix,
             frames=frames,
             seeds=seeds,

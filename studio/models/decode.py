@@ -8,22 +8,26 @@ Letters in shapes: B takes, K codebooks, P known frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.models.backend import Sampling
-from studio.models.mlx_backend.cached_decoder import CachedDecoder
-from studio.models.mlx_backend.transformer import MusicDecoder
+from studio.models.language_config import DecoderConfig
 from studio.models.patterns import delay
 from studio.models.sampling import pick_codes
 from studio.models.streams import Streams
 
+Advance = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""A decoder that remembers: reads the next columns of the grid, int64 [B, K, S], and gives the
+logits of the column after them, float32 [R, K, V]. Only the first call may hold several columns."""
+
 
 def generate_frames(
-    decoder: MusicDecoder,
+    open_decoder: Callable[[int], Advance],
     streams: Streams,
+    config: DecoderConfig,
     *,
     prefix: NDArray[np.int64],
     frames: int,
@@ -35,8 +39,9 @@ def generate_frames(
     """Run the delay pattern from the beginning to the last frame.
 
     Args:
-        decoder: The network.
+        open_decoder: Gives a decoder with room for so many columns.
         streams: Its rows.
+        config: Its sizes.
         prefix: Codes int64 [B, K, P] to continue, P may be 0.
         frames: New frames.
         seeds: One a take.
@@ -49,15 +54,15 @@ def generate_frames(
         int64 [B, K], each frame once its last codebook is known.
     """
     batch, codebooks, known = prefix.shape
-    delays, filler = np.array(decoder.config.delays), decoder.config.vocabulary
+    delays, filler = np.array(config.delays), config.vocabulary
     total, latest = known + frames, int(delays.max())
     blank = np.full((batch, codebooks, frames), filler, dtype=np.int64)
-    grid = delay(np.concatenate([prefix, blank], axis=2), filler, decoder.config.delays)
-    cached = CachedDecoder(decoder, streams, steps=total + latest)
+    grid = delay(np.concatenate([prefix, blank], axis=2), filler, config.delays)
+    advance = open_decoder(total + latest)
     books = np.arange(codebooks)
     read = 0
     for step in range(known + 1, total + latest + 1):
-        logits = cached.advance(grid[:, :, read:step])
+        logits = advance(grid[:, :, read:step])
         read = step
         codes = pick_codes(
             streams.combine(logits, sampling.guidance),
