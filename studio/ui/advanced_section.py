@@ -1,7 +1,8 @@
 """The settings that are folded away until somebody wants them.
 
 Owns the fold, and temperature, top-k, top-p and guidance with their plain explanations. A field
-left at "model's own" is not part of the request. What a take follows is in `material_section`.
+left at "model's own" is not part of the request. What a take follows is in `material_section`,
+the format of the weights in `weights_box`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from studio.generation.request import GenerationRequest
 from studio.ui import icons, theme
 from studio.ui.controls import dim_label, separator
 from studio.ui.material_section import LABEL_WIDTH, MaterialSection
+from studio.ui.weights_box import EXPLANATION, WeightsBox
 
 _UNSET = -1.0
 
@@ -151,10 +153,11 @@ class _ResetLabel(QLabel):
 
 
 class AdvancedSection(QWidget):
-    """A heading that unfolds the fields; folded, it still says what is set in `material`.
+    """A heading that unfolds the fields; folded, it still says what a take follows, and weights.
 
     Attributes:
         material: Negative prompt, melody, and the sound to go on from.
+        weights: Number format of the model's weights.
 
     Signals:
         unfolded(bool): They were shown or hidden.
@@ -174,6 +177,8 @@ class AdvancedSection(QWidget):
         self._toggle.toggled.connect(self._unfold)
         self.material = MaterialSection()
         self.material.changed.connect(self._show_title)
+        self.weights = WeightsBox()
+        self.weights.currentIndexChanged.connect(self._show_title)
         self._body = QWidget()
         self._spins: dict[str, OptionalNumber] = {}
         grid = QGridLayout()
@@ -182,17 +187,13 @@ class AdvancedSection(QWidget):
         grid.setVerticalSpacing(4)
         grid.setColumnMinimumWidth(0, LABEL_WIDTH)
         grid.setColumnStretch(1, 1)
-        for number, field in enumerate(_FIELDS):
-            label = _ResetLabel(field.title)
-            label.setToolTip("Double-click to reset")
+        for field in _FIELDS:
             spin = OptionalNumber(field)
+            label = _explained(grid, field.title, spin, field.explanation)
             label.reset_requested.connect(lambda spin=spin: spin.set_number(None))
-            explanation = dim_label(field.explanation)
-            explanation.setWordWrap(True)
-            grid.addWidget(label, 2 * number, 0)
-            grid.addWidget(spin, 2 * number, 1)
-            grid.addWidget(explanation, 2 * number + 1, 0, 1, 2)
             self._spins[field.name] = spin
+        label = _explained(grid, "Weights", self.weights, EXPLANATION)
+        label.reset_requested.connect(lambda: self.weights.show_precision(None))
         inside = QVBoxLayout(self._body)
         inside.setContentsMargins(0, 4, 0, 0)
         inside.setSpacing(8)
@@ -220,15 +221,30 @@ class AdvancedSection(QWidget):
         """Fill the fields from a stored recipe."""
         for name, spin in self._spins.items():
             spin.set_number(getattr(request, name))
+        self.weights.show_precision(request.precision)
         self.material.show_request(request)
         if self.material.summary():
             self._toggle.setChecked(True)
 
     def _show_title(self) -> None:
-        summary = self.material.summary()
+        weights = "weights" if self.weights.precision() is not None else ""
+        summary = ", ".join(part for part in (self.material.summary(), weights) if part)
         self._toggle.setText(f"Advanced: {summary}" if summary else "Advanced")
 
     def _unfold(self, unfolded: bool) -> None:
         self._body.setVisible(unfolded)
         self._toggle.setIcon(icons.icon("chevron_down" if unfolded else "chevron_right", theme.DIM))
         self.unfolded.emit(unfolded)
+
+
+def _explained(grid: QGridLayout, title: str, widget: QWidget, meaning: str) -> _ResetLabel:
+    """Add a titled field and its explanation below; returns the title."""
+    label = _ResetLabel(title)
+    label.setToolTip("Double-click to reset")
+    explanation = dim_label(meaning)
+    explanation.setWordWrap(True)
+    row = grid.rowCount()
+    grid.addWidget(label, row, 0)
+    grid.addWidget(widget, row, 1)
+    grid.addWidget(explanation, row + 1, 0, 1, 2)
+    return label

@@ -87,6 +87,7 @@ class GeneratePanel(QWidget):
             seed=self.fields.seed_spin.seed(),
             tempo_bpm=self.fields.tempo_spin.tempo_bpm(),
             key=None if key_text in ("", ANY_KEY) else key_text,
+            precision=self.fields.advanced.weights.precision(),
             **self.fields.bars_combo.length(),
             **self.fields.advanced.sampling(),
             **self.fields.advanced.material.material(),

@@ -145,17 +145,25 @@ def test_an_emptied_sampling_field_is_left_to_the_model_again(panel, qtbot):
     assert panel.request().temperature == 1.0
 
 
-def test_a_double_click_on_its_title_resets_a_sampling_field(panel, qtbot):
+def double_click_title(panel, qtbot, title):
+    label = next(
+        child
+        for child in panel.fields.advanced.findChildren(object)
+        if hasattr(child, "reset_requested") and child.text() == title
+    )
+    qtbot.mouseDClick(label, Qt.MouseButton.LeftButton)
+
+
+def test_a_double_click_on_its_title_resets_a_field(panel, qtbot):
     advanced = panel.fields.advanced
     advanced._toggle.click()
     advanced._spins["guidance"].setValue(5)
-    label = next(
-        child
-        for child in advanced.findChildren(object)
-        if hasattr(child, "reset_requested") and child.text() == "Guidance"
-    )
-    qtbot.mouseDClick(label, Qt.MouseButton.LeftButton)
+    advanced.weights.show_precision("int8")
+    double_click_title(panel, qtbot, "Guidance")
     assert panel.request().guidance is None
+    assert panel.request().precision == "int8"
+    double_click_title(panel, qtbot, "Weights")
+    assert panel.request().precision is None
 
 
 def test_a_stored_recipe_fills_every_field(panel):
@@ -168,6 +176,7 @@ def test_a_stored_recipe_fills_every_field(panel):
         key="C",
         top_k=10,
         temperature=0.5,
+        precision="bfloat16",
     )
     panel.show_request(recipe)
     assert panel.request() == recipe

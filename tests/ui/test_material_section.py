@@ -36,6 +36,8 @@ RECIPES = {
     "seconds without a tempo": replace(RECIPE, tempo_bpm=None, bars=None, duration_seconds=8.0),
     "steps": replace(RECIPE, tempo_bpm=None, bars=None, max_steps=500),
     "another model": replace(RECIPE, model="/some/bundle", melody="0"),
+    "fewer bits": replace(RECIPE, precision="int8"),
+    "bits of another backend": replace(RECIPE, precision="float16"),
 }
 
 

@@ -177,6 +177,19 @@ def test_the_list_shows_state_progress_and_its_end(takes, engine, job_list, qtbo
     assert not job_list._empty.isHidden()
 
 
+def test_the_list_says_that_a_model_is_loaded(takes, engine, job_list, bridge, qtbot):
+    engine.hold.clear()
+    takes.generate(REQUEST, 1, play=False)
+    row = job_list.rows[0]
+    bridge.hear_progress(Progress(job_id=takes.all[0].id, state="loading"))
+    qtbot.waitUntil(lambda: row.state_text == "Loading the model")
+    assert (row._bar.minimum(), row._bar.maximum()) == (0, 0)
+    engine.hold.set()
+    qtbot.waitUntil(lambda: row.state_text.startswith("Generating"))
+    assert row._bar.maximum() > 0
+    qtbot.waitUntil(lambda: job_list.rows == [])
+
+
 def test_the_time_left_follows_from_the_recent_speed(takes, engine):
     engine.hold.clear()
     take = TakeState(job=takes._workstation.generate(REQUEST), heard=False)
