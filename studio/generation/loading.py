@@ -57,5 +57,7 @@ def load_model(
     folder = shelf.resolve(name)
     prompting = open_bundle(folder).prompting
     template = None if prompting is None else PromptTemplate.from_dict(prompting)
-    loaded = load_backend(folder, backend=backend, precision=precision, digest=shelf.digest)
+    loaded = load_backend(
+        folder, backend=backend, precision=precision, digest=shelf.digest, speeds=shelf.speeds
+    )
     return LoadedModel(backend=loaded, template=template)

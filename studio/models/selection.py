@@ -12,6 +12,7 @@ from pathlib import Path
 from studio.core.errors import ModelError
 from studio.models.backend import MusicBackend
 from studio.models.bundle import Bundle, open_bundle, sha256_of
+from studio.models.speeds import Speeds
 
 BACKENDS = ("torch", "mlx")
 PRECISIONS = ("float32", "bfloat16", "int8")
@@ -25,6 +26,7 @@ def load_backend(
     backend: str | None = None,
     precision: str | None = None,
     digest: Callable[[Path], str] = sha256_of,
+    speeds: Speeds | None = None,
 ) -> MusicBackend:
     """Load the model in `folder`.
 
@@ -34,6 +36,7 @@ def load_backend(
         precision: One of `PRECISIONS`, or for mlx of `MLX_PRECISIONS`; None takes what suits the
             model and this machine.
         digest: Gives the hex SHA-256 of a file; `ModelShelf.digest` remembers them.
+        speeds: How fast this machine is in each precision; None finds out anew.
 
     Raises:
         ModelError: The bundle is not usable, the backend or precision unknown, or the backend's
@@ -51,7 +54,7 @@ def load_backend(
         return _load_mlx(bundle, precision)
     from studio.models.torch_backend.backend import TorchBackend
 
-    return TorchBackend(bundle, precision)
+    return TorchBackend(bundle, precision, speeds=speeds)
 
 
 def _load_mlx(bundle: Bundle, precision: str | None) -> MusicBackend:

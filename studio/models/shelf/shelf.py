@@ -29,6 +29,7 @@ from studio.models.hub.cache import (
 from studio.models.shelf.conversions import Conversions
 from studio.models.shelf.digests import DigestCache
 from studio.models.shelf.registry import AddedModel, Registry
+from studio.models.speeds import Speeds
 
 NOT_STATED = "not stated"
 _NAME = re.compile(r"\w[\w. +-]{0,78}\w|\w")
@@ -70,6 +71,9 @@ class ModelShelf:
         folder: Where the list of added models and all conversions are kept, `Paths.models_dir`;
             None for a shelf without either.
         on_notice: Told one line about what takes long or was not found in order.
+
+    Attributes:
+        speeds: How fast this machine is in each precision.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class ModelShelf:
         self._registry = None if folder is None else Registry(folder / "models.json")
         self._conversions = None if folder is None else Conversions(folder / "converted")
         self._digests = None if folder is None else DigestCache(folder / "digests.json")
+        self.speeds = Speeds(None if folder is None else folder / "speeds.json")
 
     # --- finding -------------------------------------------------------------------------------
 

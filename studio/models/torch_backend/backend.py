@@ -16,29 +16,30 @@ from studio.models.asked import check_logits, check_steps, recommended_sampling
 from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import Bundle
 from studio.models.decode import Advance, generate_frames
+from studio.models.speeds import Speeds
 from studio.models.streams import Streams
 from studio.models.torch_backend.cached_decoder import CachedDecoder
 from studio.models.torch_backend.loading import load_networks
-from studio.models.torch_backend.packing import SMALL_PARAMETERS
-
-_ALL_THREADS = torch.get_num_threads()
 
 
 class TorchBackend:
     """One bundle, loaded; see `studio.models.backend.MusicBackend`."""
 
-    def __init__(self, bundle: Bundle, precision: str | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, precision: str | None = None, *, speeds: Speeds | None = None
+    ) -> None:
         """Load the weights of `bundle`.
 
         Args:
             bundle: The model.
-            precision: One of `packing.PRECISIONS`; None is `packing.usual_precision`.
+            precision: One of `packing.PRECISIONS`; None takes the one that suits.
+            speeds: What is known about this machine; None measures what it needs.
 
         Raises:
             ModelError: Its configuration or its weights are not usable, or this machine does not
                 compute in the precision.
         """
-        networks = load_networks(bundle, precision)
+        networks = load_networks(bundle, precision, speeds or Speeds(None))
         self._decoder = networks.decoder
         self._conditioner = networks.conditioner
         self._codec = networks.codec
@@ -59,7 +60,6 @@ class TorchBackend:
             fingerprint=bundle.fingerprint,
             sampling=recommended_sampling(bundle),
         )
-        _use_threads(networks.parameters)
 
     def steps(
         self,
@@ -129,13 +129,3 @@ class TorchBackend:
             )
             rows.append(logits[0].transpose(0, 1).numpy())
         return np.stack(rows)
-
-
-def _use_threads(parameters: int) -> None:
-    """Give a small model one thread, others all that this process was given.
-
-    A step of a small model is over before a second thread has woken up, and on a busy machine
-    threads that wait for each other are far slower: the embedded model's two bars took 0.57 s
-    on one thread and 1.8 s on two, on two cores with another program at work.
-    """
-    torch.set_num_threads(1 if parameters < SMALL_PARAMETERS else _ALL_THREADS)

@@ -26,11 +26,14 @@ from studio.models.shapes import (
     require_amount,
     weights_file,
 )
+from studio.models.speeds import Speeds
 from studio.models.tokenizer import TextTokenizer
 from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.codec_channels import ChannelCodec
-from studio.models.torch_backend.packing import pack_layers, require_precision, usual_precision
+from studio.models.torch_backend.packing import pack_layers, require_precision
+from studio.models.torch_backend.threads import SMALL_PARAMETERS, use_threads
 from studio.models.torch_backend.transformer import MusicDecoder, MusicLanguageModel
+from studio.models.torch_backend.trial import fastest_precision
 from studio.models.torch_backend.weights import Section
 
 
@@ -55,13 +58,14 @@ class Networks:
     precision: str
 
 
-def load_networks(bundle: Bundle, precision: str | None = None) -> Networks:
+def load_networks(bundle: Bundle, precision: str | None, speeds: Speeds) -> Networks:
     """Read the networks of `bundle`.
 
     Args:
         bundle: The model.
-        precision: One of `packing.PRECISIONS`, for the decoder's layers; None is
-            `packing.usual_precision`.
+        precision: One of `packing.PRECISIONS`, for the decoder's layers. None is float32 for a
+            small model, which is fast enough to be the same everywhere, else the fastest here.
+        speeds: What is known about this machine.
 
     Raises:
         ModelError: Its configuration, its tokenizer or its weights are not usable, or this
@@ -86,7 +90,10 @@ def load_networks(bundle: Bundle, precision: str | None = None) -> Networks:
         whole = decoder if language is None else language
         parameters = _size(whole)
         require_amount(bundle, parameters, LANGUAGE_PREFIXES)
-        precision = precision or usual_precision(parameters)
+        use_threads(parameters)
+        if precision is None:
+            small = parameters < SMALL_PARAMETERS
+            precision = "float32" if small else fastest_precision(config, speeds)
         _fill_blocks_last(whole, decoder, tensors, precision)
         codec = _load_codec(shapes.codec, bundle, tensors)
     tokenizer = None

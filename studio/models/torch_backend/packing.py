@@ -23,7 +23,6 @@ from torch.nn import functional
 from studio.core.errors import ModelError
 
 PRECISIONS = ("float32", "bfloat16", "int8")
-SMALL_PARAMETERS = 50_000_000
 
 # WORKAROUND: torch packs layers for its own compiler only, under names that it does not promise.
 # https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/mkldnn/Linear.cpp
@@ -137,17 +136,6 @@ def plus(layer: nn.Module, x: Tensor, residual: Tensor) -> Tensor:
 def computed_precisions() -> tuple[str, ...]:
     """Those of `PRECISIONS` that this machine computes, and rightly."""
     return tuple(precision for precision in PRECISIONS if _computes(precision))
-
-
-def usual_precision(parameters: int) -> str:
-    """What a model of this size is loaded in when nobody asks for another.
-
-    A small one loses nothing by exactness. A large one takes half the time and the memory in
-    bfloat16, and its distribution of the next code hardly changes (docs/performance.md).
-    """
-    if parameters < SMALL_PARAMETERS or not _computes("bfloat16"):
-        return "float32"
-    return "bfloat16"
 
 
 def require_precision(precision: str) -> None:
