@@ -7,7 +7,7 @@ measured in the same moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,111 +24,163 @@ _WARM_UP_FRAMES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecoderCase:
+class Case:
     """One load of the decoder.
 
     Attributes:
         batch: Takes at once.
         guided: Whether each has a second stream.
-        frames: Codec frames of each.
-        rounds: Turns of each contestant.
     """
 
     batch: int
     guided: bool
+
+    def __str__(self) -> str:
+        takes = f"{self.batch} take{'s' if self.batch > 1 else ''}"
+        return f"{takes}, {'' if self.guided else 'un'}guided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What everybody does, whatever the load.
+
+    Attributes:
+        condition: What every take is made under.
+        config: Sizes of the decoder.
+        frames: Codec frames of each take.
+        rounds: Turns of each contestant at each load.
+        text_tokens: Length of the text that the layers attend to; 0 without one.
+        prefix_steps: Places that stand before the tokens.
+    """
+
+    condition: Condition
+    config: DecoderConfig
     frames: int
     rounds: int
+    text_tokens: int
+    prefix_steps: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of the decoder."""
+        return self.frames + max(self.config.delays)
+
+    def load(self, case: Case) -> Load:
+        """What a step has to read, in the middle of the takes."""
+        return Load(
+            streams=case.batch * (2 if case.guided else 1),
+            texts=case.batch if self.text_tokens else 0,
+            text_tokens=-(-self.text_tokens // TEXT_BLOCK) * TEXT_BLOCK,
+            past_steps=self.prefix_steps + self.steps / 2,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Turn:
-    seconds: float
+    """Steps a second of one turn, and the memory's speed right after it."""
+
+    speed: float
     bytes_per_second: float
 
 
 def measure_decoder(
     ours: Sequence[Contestant],
     rivals: Sequence[Rival],
-    case: DecoderCase,
-    condition: Condition,
+    cases: Sequence[Case],
+    work: Work,
     *,
-    config: DecoderConfig,
-    text_tokens: int,
-    prefix_steps: int,
     reading: ReadingSpeed,
     tell: Callable[[str], None],
 ) -> tuple[list[DecoderFigure], dict[int, list[float]]]:
-    """Let everybody make the same number of codes in turn.
+    """Let everybody make the same number of codes in turn, at every load.
 
     Args:
         ours: Our own contestants.
         rivals: Those they are held against.
-        case: The load.
-        condition: What every take is made under.
-        config: Sizes of the decoder.
-        text_tokens: Length of the text that the layers attend to; 0 without one.
-        prefix_steps: Places that stand before the tokens.
+        cases: The loads; throughput is held against the first of the same guidance.
+        work: What each take is.
         reading: Measures the memory.
         tell: Given one line before each turn.
 
     Returns:
-        The figures, ours first, and the reading speeds in bytes a second, by threads.
+        The figures, load by load, ours first, and the reading speeds in bytes a second, by
+        threads.
     """
-    everyone: dict[str, Rival] = {one.name: one for one in ours}
-    everyone |= {one.name: one for one in rivals}
+    everyone: list[Rival] = [*ours, *rivals]
 
-    def turn(one: Rival) -> _Turn:
-        seconds = one.decode(condition, batch=case.batch, frames=case.frames, guided=case.guided)
-        return _Turn(seconds=seconds, bytes_per_second=reading.measure())
+    def turn(case: Case, one: Rival, frames: int) -> _Turn:
+        seconds = one.decode(work.condition, batch=case.batch, frames=frames, guided=case.guided)
+        return _Turn(speed=work.steps / seconds, bytes_per_second=reading.measure())
 
-    load = f"{case.batch} take{'s' if case.batch > 1 else ''}, {'' if case.guided else 'un'}guided"
-    for one in everyone.values():
-        tell(f"decoder, {load}: warming up {one.name}")
-        one.decode(condition, batch=case.batch, frames=_WARM_UP_FRAMES, guided=case.guided)
+    entries = {_label(one, case): (case, one) for case in cases for one in everyone}
+    for label, (case, one) in entries.items():
+        tell(f"decoder: warming up {label}")
+        turn(case, one, _WARM_UP_FRAMES)
     turns = take_turns(
-        {name: partial(turn, one) for name, one in everyone.items()},
-        case.rounds,
-        lambda done, name: tell(f"decoder, {load}: round {done + 1} of {case.rounds}, {name}"),
-    )
-    steps = case.frames + max(config.delays)
-    speeds = {name: [steps / each.seconds for each in one] for name, one in turns.items()}
-    sound_per_step = case.batch * case.frames / steps
-    streams = case.batch * (2 if case.guided else 1)
-    weight = Load(
-        streams=streams,
-        texts=case.batch if text_tokens else 0,
-        text_tokens=-(-text_tokens // TEXT_BLOCK) * TEXT_BLOCK,
-        past_steps=prefix_steps + steps / 2,
+        {label: partial(turn, case, one, work.frames) for label, (case, one) in entries.items()},
+        work.rounds,
+        lambda done, label: tell(f"decoder: round {done + 1} of {work.rounds}, {label}"),
     )
     figures = []
     readings: dict[int, list[float]] = {}
-    for name, one in everyone.items():
-        limits = [each.bytes_per_second for each in turns[name]]
-        readings.setdefault(one.threads, []).extend(limits)
-        read = None
-        if isinstance(one, Contestant):
-            info = one.model.backend.info
-            read = step_bytes(config, one.backend, one.precision, info.cache_bytes, weight)
-        rate = ours[0].model.backend.info.frame_rate
+    for label, (case, one) in entries.items():
+        readings.setdefault(one.threads, []).extend(each.bytes_per_second for each in turns[label])
+        alone = next(first for first in cases if first.guided == case.guided)
         figures.append(
-            DecoderFigure(
-                contestant=name,
-                batch=case.batch,
-                guided=case.guided,
-                threads=one.threads,
-                steps_per_second=Spread.of(speeds[name]),
-                times_real_time=Spread.of([s * sound_per_step / rate for s in speeds[name]]),
-                step_bytes=read,
-                limit_share=None
-                if read is None
-                else Spread.of(
-                    [s * read / limit for s, limit in zip(speeds[name], limits, strict=True)]
-                ),
-                ratios={
-                    other.name: ratio(speeds[name], speeds[other.name])
-                    for other in rivals
-                    if isinstance(one, Contestant)
-                },
+            _figure(
+                one,
+                case,
+                work,
+                turns[label],
+                frame_rate=ours[0].model.backend.info.frame_rate,
+                alone=None if alone == case else turns[_label(one, alone)],
+                alone_batch=alone.batch,
+                rivals={other.name: turns[_label(other, case)] for other in rivals},
             )
         )
     return figures, readings
+
+
+def _label(one: Rival, case: Case) -> str:
+    return f"{one.name}, {case}"
+
+
+def _figure(
+    one: Rival,
+    case: Case,
+    work: Work,
+    turns: Sequence[_Turn],
+    *,
+    frame_rate: float,
+    alone: Sequence[_Turn] | None,
+    alone_batch: int,
+    rivals: Mapping[str, Sequence[_Turn]],
+) -> DecoderFigure:
+    speeds = [each.speed for each in turns]
+    sound = case.batch * work.frames / work.steps / frame_rate
+    read = None
+    if isinstance(one, Contestant):
+        remembered = one.model.backend.info.cache_bytes
+        read = step_bytes(work.config, one.backend, one.precision, remembered, work.load(case))
+    limit_share, gain = None, None
+    if read is not None:
+        limit_share = Spread.of([each.speed * read / each.bytes_per_second for each in turns])
+    if alone is not None:
+        before = [each.speed * alone_batch for each in alone]
+        gain = ratio([speed * case.batch for speed in speeds], before)
+    return DecoderFigure(
+        contestant=one.name,
+        batch=case.batch,
+        guided=case.guided,
+        threads=one.threads,
+        steps_per_second=Spread.of(speeds),
+        times_real_time=Spread.of([speed * sound for speed in speeds]),
+        gain=gain,
+        step_bytes=read,
+        limit_share=limit_share,
+        ratios={
+            name: ratio(speeds, [each.speed for each in theirs])
+            for name, theirs in rivals.items()
+            if isinstance(one, Contestant)
+        },
+    )

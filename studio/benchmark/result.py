@@ -24,6 +24,8 @@ class DecoderFigure:
         threads: Processor threads.
         steps_per_second: Steps of the whole batch.
         times_real_time: Seconds of sound, of all takes together, made in a second.
+        gain: Sound a second over that of the same contestant at the first batch of the run; None
+            for that one itself.
         step_bytes: What a step must read at least; None for contestants that are not ours.
         limit_share: Steps a second over the most that the memory's reading speed allows.
         ratios: Steps a second over those of each other contestant that the run is held against.
@@ -35,6 +37,7 @@ class DecoderFigure:
     threads: int
     steps_per_second: Spread
     times_real_time: Spread
+    gain: Spread | None = None
     step_bytes: float | None = None
     limit_share: Spread | None = None
     ratios: Mapping[str, Spread] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from studio.benchmark.contestants import (
     usual_condition,
     usual_request,
 )
-from studio.benchmark.decoding import DecoderCase, measure_decoder
+from studio.benchmark.decoding import Case, Work, measure_decoder
 from studio.benchmark.fresh import FreshTake, measure_process
 from studio.benchmark.machine import OtherWork, busy_warnings, read_machine
 from studio.benchmark.reference import LIBRARY, Reference, load_references, require_library
@@ -205,28 +205,20 @@ def _measure_decoder(
 ) -> tuple[list[DecoderFigure], dict[int, list[float]]]:
     condition = usual_condition(bundle.folder, ours[0].model, frames)
     text_tokens = _text_tokens(bundle, shapes, condition)
-    prefix_steps = 0 if shapes.melody is None else shapes.melody.frames + text_tokens
-    reading = ReadingSpeed()
-    figures: list[DecoderFigure] = []
-    readings: dict[int, list[float]] = {}
-    for batch in plan.batches:
-        for guided in (True, False) if plan.unguided else (True,):
-            case = DecoderCase(batch=batch, guided=guided, frames=frames, rounds=plan.rounds)
-            more, read = measure_decoder(
-                ours,
-                rivals,
-                case,
-                condition,
-                config=shapes.decoder,
-                text_tokens=text_tokens if shapes.decoder.cross_attention else 0,
-                prefix_steps=prefix_steps,
-                reading=reading,
-                tell=tell,
-            )
-            figures += more
-            for count, speeds in read.items():
-                readings.setdefault(count, []).extend(speeds)
-    return figures, readings
+    work = Work(
+        condition=condition,
+        config=shapes.decoder,
+        frames=frames,
+        rounds=plan.rounds,
+        text_tokens=text_tokens if shapes.decoder.cross_attention else 0,
+        prefix_steps=0 if shapes.melody is None else shapes.melody.frames + text_tokens,
+    )
+    cases = [
+        Case(batch=batch, guided=guided)
+        for guided in ((True, False) if plan.unguided else (True,))
+        for batch in plan.batches
+    ]
+    return measure_decoder(ours, rivals, cases, work, reading=ReadingSpeed(), tell=tell)
 
 
 def _text_tokens(bundle: Bundle, shapes: Shapes, condition: Condition) -> int:

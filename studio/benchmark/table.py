@@ -33,7 +33,8 @@ def report_lines(report: Report) -> Iterator[str]:
 
 
 _DECODER = (
-    "contestant", "takes", "guided", "threads", "steps/s", "x real time", "of the limit", "x others"
+    "contestant", "takes", "guided", "threads", "steps/s", "x real time", "x first batch",
+    "of the limit", "x others",
 )  # fmt: skip
 _CODEC = ("contestant", "work", "x real time", "x others", "time / whole")
 _TAKES = ("contestant", "takes", "first sound ms", "x real time")
@@ -71,6 +72,7 @@ def _decoder_rows(report: Report) -> list[list[str]]:
             str(figure.threads),
             _spread(figure.steps_per_second, 1, 1),
             _spread(figure.times_real_time, 1, 2),
+            _NOTHING if figure.gain is None else _spread(figure.gain, 1, 2),
             _NOTHING if figure.limit_share is None else _spread(figure.limit_share, 1, 2),
             _ratios(figure.ratios),
         ]

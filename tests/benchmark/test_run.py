@@ -40,7 +40,7 @@ def report(tiny_folder: Path) -> Report:
 
 def test_every_load_is_measured_by_everybody(report: Report) -> None:
     names = ["torch float32", *(f"transformers {name}" for name in REFERENCE_PRECISIONS)]
-    loads = [(1, True), (1, False), (2, True), (2, False)]
+    loads = [(1, True), (2, True), (1, False), (2, False)]
     measured = [(one.contestant, one.batch, one.guided) for one in report.decoder]
     assert measured == [(name, *load) for load in loads for name in names]
 
@@ -54,6 +54,7 @@ def test_ratios_limits_and_real_time_belong_together(report: Report) -> None:
         assert set(figure.ratios) == (
             {f"transformers {name}" for name in REFERENCE_PRECISIONS} if ours else set()
         )
+        assert (figure.gain is None) == (figure.batch == 1)
         assert (figure.step_bytes is not None) == (figure.limit_share is not None) == ours
 
 
