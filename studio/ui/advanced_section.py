@@ -28,6 +28,7 @@ from studio.ui.material_section import LABEL_WIDTH, MaterialSection
 from studio.ui.weights_box import EXPLANATION, WeightsBox
 
 _UNSET = -1.0
+_TOGGLE_MEANING = "Show or hide what a take follows and how the model chooses"
 
 
 class SamplingChoice(TypedDict):
@@ -170,7 +171,7 @@ class AdvancedSection(QWidget):
         self._toggle = QToolButton()
         self._toggle.setObjectName("advanced_toggle")
         self._toggle.setText("Advanced")
-        self._toggle.setToolTip("Show or hide what a take follows and how the model chooses")
+        self._toggle.setToolTip(_TOGGLE_MEANING)
         self._toggle.setProperty("flat", True)
         self._toggle.setCheckable(True)
         self._toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -230,6 +231,10 @@ class AdvancedSection(QWidget):
         weights = "weights" if self.weights.precision() is not None else ""
         summary = ", ".join(part for part in (self.material.summary(), weights) if part)
         self._toggle.setText(f"Advanced: {summary}" if summary else "Advanced")
+        # A narrow panel has no room for a long title.
+        self._toggle.setToolTip(
+            f"{_TOGGLE_MEANING}\nSet: {summary}" if summary else _TOGGLE_MEANING
+        )
 
     def _unfold(self, unfolded: bool) -> None:
         self._body.setVisible(unfolded)

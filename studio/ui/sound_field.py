@@ -23,7 +23,7 @@ from studio.ui import theme
 from studio.ui.controls import restyle, tool_button
 from studio.ui.drops import AUDIO_FILTER, accept_copy, dropped_files
 
-_NOTHING = "Choose or drop a sound"
+_NOTHING = "Choose or drop one"
 _NO_USE = "Not with this model"
 _MARGIN = 8
 

@@ -58,8 +58,11 @@ def test_the_folded_section_names_the_weights_when_they_are_set(panel, box):
     assert toggle.text() == "Advanced: weights"
     panel.fields.advanced.material.negative_edit.setText("vocals")
     assert toggle.text() == "Advanced: avoid, weights"
+    assert toggle.toolTip().endswith("Set: avoid, weights")
     box.setCurrentIndex(0)
     assert toggle.text() == "Advanced: avoid"
+    panel.fields.advanced.material.negative_edit.clear()
+    assert "Set:" not in toggle.toolTip()
 
 
 def test_the_box_and_every_choice_say_what_they_do(box):
