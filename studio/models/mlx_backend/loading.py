@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import mlx.core as mx
+
 from studio.models.bundle import Bundle
 from studio.models.conditioning import Conditioner
 from studio.models.language_config import PITCH_CLASSES
@@ -24,6 +26,9 @@ from studio.models.shapes import (
     weights_file,
 )
 from studio.models.tokenizer import TextTokenizer
+
+# Of freed memory mlx keeps so much for itself; without a limit, as much as was ever in use.
+_KEPT_BYTES = 2**28
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,6 +78,8 @@ def load_networks(bundle: Bundle, precision: str) -> Networks:
         require_amount(bundle, size_of(codec), (CODEC_PREFIX,))
         network.load_hf(tensors, precision)
         codec.load_hf(take_section(tensors, CODEC_PREFIX))
+    mx.set_cache_limit(_KEPT_BYTES)
+    mx.clear_cache()
     tokenizer = None
     if text is not None and bundle.tokenizer_file is not None:
         tokenizer = TextTokenizer(bundle.tokenizer_file, vocabulary=text.vocabulary)

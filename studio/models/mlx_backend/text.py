@@ -136,7 +136,10 @@ def relative_position_buckets(length: int, *, buckets: int, max_distance: int) -
     near = side // 2
     distance = np.abs(offset)
     relative = np.maximum(distance, 1).astype(np.float32) / np.float32(near)
-    growth = np.log(relative) / np.float32(math.log(max_distance / near))
-    far = np.minimum(near + (growth * (side - near)).astype(np.int64), side - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = np.log(relative) / np.float32(math.log(max_distance / near))
+        widened = near + (growth * (side - near)).astype(np.int64)
+    # No configuration may lead outside the table, which mlx reads unchecked.
+    far = np.clip(widened, 0, side - 1)
     buckets_of: NDArray[np.int64] = np.where(distance < near, distance, far) + (offset > 0) * side
     return buckets_of

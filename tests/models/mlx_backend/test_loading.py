@@ -82,6 +82,14 @@ def test_a_layer_that_no_group_divides_keeps_its_bits() -> None:
     assert isinstance(network.even[0], QuantisedLinear)
 
 
+def test_a_layer_multiplies_alike_however_its_weight_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight, x = mx.random.normal((24, 48), key=mx.random.key(1)), mx.ones((3, 48))
+    linux = PackedLinear(weight)(x)
+    monkeypatch.setattr(mx.metal, "is_available", lambda: True)
+    apple = PackedLinear(weight)(x)
+    np.testing.assert_allclose(np.array(apple), np.array(linux), atol=1e-5)
+
+
 def test_loading_few_bits_never_holds_all_of_them(tmp_path: Path) -> None:
     shape = Shape(dim=64, ffn_dim=256, layers=20)
     bundle = open_bundle(save_model(build_model(shape), tmp_path / "deep").folder)

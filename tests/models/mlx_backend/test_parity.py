@@ -178,3 +178,9 @@ def test_distances_between_words_fall_into_the_same_buckets(
     )
     actual = relative_position_buckets(400, buckets=buckets, max_distance=max_distance)
     np.testing.assert_array_equal(actual, expected.numpy())
+
+
+@pytest.mark.parametrize(("buckets", "max_distance"), [(32, 1), (32, 8), (4, 1), (8, 2)])
+def test_no_configuration_leads_outside_the_table(buckets: int, max_distance: int) -> None:
+    found = relative_position_buckets(50, buckets=buckets, max_distance=max_distance)
+    assert 0 <= found.min() <= found.max() < buckets
