@@ -45,6 +45,7 @@ class Columns(QSplitter):
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(generate)
+        self._scroll_bar = scroll.verticalScrollBar()
         middle, right = QSplitter(Qt.Orientation.Vertical), QSplitter(Qt.Orientation.Vertical)
         for splitter, widgets in (
             (middle, (waveform, library)),
@@ -82,3 +83,7 @@ class Columns(QSplitter):
             height = sum(right.sizes())
             upper = min(self._generate.sizeHint().height(), height - _MIN_QUEUE_HEIGHT)
             right.setSizes([upper, height - upper])
+
+    def show_prompt(self) -> None:
+        """Scroll the generate panel to its beginning."""
+        self._scroll_bar.setValue(0)

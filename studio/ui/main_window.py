@@ -215,13 +215,17 @@ class MainWindow(QMainWindow):
             "zone_browser": self.browser.focus_search,
             "zone_waveform": lambda: view.setFocus(Qt.FocusReason.ShortcutFocusReason),
             "zone_library": panel.focus_table,
-            "zone_generate": self.generate_panel.focus_prompt,
+            "zone_generate": self._go_to_prompt,
             "help": self.key_overlay.toggle,
             "quit": self.close,
         }
         bind_keys(self, actions, panel.rate)
 
     # --- what keys and buttons do --------------------------------------------------------------
+
+    def _go_to_prompt(self) -> None:
+        self.columns.show_prompt()
+        self.generate_panel.focus_prompt()
 
     def show_error(self, error: StudioError) -> None:
         """Say what went wrong in the banner."""

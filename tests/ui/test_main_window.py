@@ -43,6 +43,19 @@ def test_a_prompt_and_enter_make_a_loop_that_is_heard_listed_and_selected(
     assert made.audition.playing
 
 
+def test_the_prompt_is_gone_to_also_when_it_was_scrolled_away(window, qtbot):
+    made = window()
+    made.resize(*MIN_SIZE)
+    panel = made.generate_panel
+    panel.fields.advanced._toggle.click()
+    panel.fields.advanced.weights.setFocus()
+    made.columns._scroll_bar.setValue(made.columns._scroll_bar.maximum())
+    assert panel.fields.prompt_edit.visibleRegion().isEmpty()
+    press(qtbot, made, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(panel.fields.prompt_edit.hasFocus)
+    assert not panel.fields.prompt_edit.visibleRegion().isEmpty()
+
+
 def test_letters_typed_in_fields_are_text_and_not_commands(window, qtbot, engine):
     made = window()
     prompt, search = made.generate_panel.fields.prompt_edit, made.browser.search_box
