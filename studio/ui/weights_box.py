@@ -11,16 +11,15 @@ from studio.models.selection import PRECISIONS
 from studio.ui.controls import ComboBox
 
 EXPLANATION = (
-    "Fewer bits are faster, need less memory and give slightly other takes. "
-    "A change loads the model anew."
+    "Fewer bits: less memory, mostly faster, slightly other takes. A change loads the model anew."
 )
 _AUTOMATIC = "Automatic"
 _AUTOMATIC_MEANING = (
-    "What suits the model and this computer. Small models are exact; large ones take bfloat16 "
-    "where the processor knows it."
+    "What suits the model and this computer. Small models are exact; large ones take float32 or "
+    "bfloat16, whichever is faster here."
 )
 _MEANINGS = {
-    "float32": "32 bits: exact, slowest, and the most memory.",
+    "float32": "32 bits: exact, and the most memory.",
     "bfloat16": "16 bits: half the memory of float32.",
     "int8": "8 bits: a quarter of the memory of float32.",
 }
