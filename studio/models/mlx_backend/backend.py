@@ -9,7 +9,6 @@ with the model's own layers for each size of batch; where it does not hold, the 
 are made one after the other, at the speed of one.
 
 Its tests run on Linux's CPU, where all of this was measured; none has run on Apple's GPU yet.
-`mx.compile` is not used: there it made a step slower and needs a C++ compiler at run time.
 
 mlx binds what is not computed yet to the thread that asked for it. So everything is computed
 before a call returns, and a loaded model may be used from any thread, by one at a time.

@@ -121,7 +121,7 @@ class DecoderBlock(nn.Module):
 
     def ffn(self, x: mx.array) -> mx.array:
         """The feed-forward branch of `x` [..., D]."""
-        return self.ffn_out(_gelu(self.ffn_in(self.ffn_norm(x))))
+        return self.ffn_out(_activate(self.ffn_in(self.ffn_norm(x))))
 
 
 class MusicDecoder(nn.Module):
@@ -292,6 +292,11 @@ def sinusoids(length: int, dim: int) -> mx.array:
 
 def _gelu(x: mx.array) -> mx.array:
     return x * (0.5 * (1.0 + mx.erf(x * math.sqrt(0.5))))
+
+
+# Fused it takes a twentieth off a step of the embedded model. Metal fuses by itself; a CPU would
+# need a C++ compiler on the user's machine, for seconds at the first use.
+_activate = mx.compile(_gelu, shapeless=True) if mx.metal.is_available() else _gelu
 
 
 def _load_block(block: DecoderBlock, tensors: Tensors, name: str) -> None:
