@@ -9,9 +9,11 @@ from __future__ import annotations
 import gc
 import itertools
 import multiprocessing
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -87,7 +89,8 @@ def _run(take: FreshTake) -> _Run:
     child = context.Process(target=_serve, args=(outbox, take), name="studio-bench", daemon=True)
     started = time.perf_counter()
     try:
-        child.start()
+        with _deaf_to_interrupts():
+            child.start()
         outbox.close()
         times = [started]
         for _ in range(3):
@@ -103,6 +106,19 @@ def _run(take: FreshTake) -> _Run:
         child.join()
     start, load, first_sound = (late - early for early, late in itertools.pairwise(times))
     return _Run(start=start, load=load, first_sound=first_sound, memory=memory)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ctrl+C is this process's to answer; one that starts in here never hears of it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _heard(inbox: Connection) -> object:
