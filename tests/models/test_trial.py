@@ -20,10 +20,12 @@ def test_every_precision_of_this_machine_is_tried() -> None:
     assert all(each > 0 for each in seconds.values())
 
 
-def test_the_fastest_one_that_loses_nothing_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fastest_of_those_in_question_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "time_precisions", lambda config: SLOW_AND_FAST)
     monkeypatch.setattr(trial, "computed_precisions", lambda: ("float32", "bfloat16", "int8"))
-    assert trial.fastest_precision(TINY, Speeds(None)) == "bfloat16"
+    assert trial.fastest_precision(TINY, Speeds(None)) == "int8"
+    near = ("float32", "bfloat16")
+    assert trial.fastest_precision(TINY, Speeds(None), among=near) == "bfloat16"
     monkeypatch.setattr(trial, "computed_precisions", lambda: ("float32",))
     assert trial.fastest_precision(TINY, Speeds(None)) == "float32"
 

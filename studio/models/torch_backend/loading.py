@@ -6,6 +6,7 @@ of `bundle`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -30,11 +31,17 @@ from studio.models.speeds import Speeds
 from studio.models.tokenizer import TextTokenizer
 from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.codec_channels import ChannelCodec
+from studio.models.torch_backend.fidelity import Fidelity
 from studio.models.torch_backend.packing import pack_layers, require_precision
 from studio.models.torch_backend.threads import SMALL_PARAMETERS, use_threads
 from studio.models.torch_backend.transformer import MusicDecoder, MusicLanguageModel
 from studio.models.torch_backend.trial import fastest_precision
 from studio.models.torch_backend.weights import Section
+
+_LOG = logging.getLogger(__name__)
+HARMLESS_NATS = 0.01
+"""The most that a precision nobody asked for may cost, on average for each code."""
+_NEARLY_EXACT = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,13 +65,29 @@ class Networks:
     precision: str
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Language:
+    """A decoder with what it reads, packed.
+
+    Attributes:
+        whole: Text encoder, projections and decoder; None for a model without words.
+        decoder: The decoder.
+        loss: What packing cost, see `Fidelity`; 0 where nobody asked.
+    """
+
+    whole: MusicLanguageModel | None
+    decoder: MusicDecoder
+    loss: float
+
+
 def load_networks(bundle: Bundle, precision: str | None, speeds: Speeds) -> Networks:
     """Read the networks of `bundle`.
 
     Args:
         bundle: The model.
         precision: One of `packing.PRECISIONS`, for the decoder's layers. None is float32 for a
-            small model, which is fast enough to be the same everywhere, else the fastest here.
+            small model, which is fast enough to be the same everywhere, else the fastest here
+            that costs the model next to nothing.
         speeds: What is known about this machine.
 
     Raises:
@@ -77,51 +100,74 @@ def load_networks(bundle: Bundle, precision: str | None, speeds: Speeds) -> Netw
     text, melody, config = shapes.text, shapes.melody, shapes.decoder
     with naming(weights_file(bundle)):
         tensors = bundle.tensors()
-        language: MusicLanguageModel | None = None
-        # Without storage first: a lying configuration must not fill the memory, and random initial
-        # weights would only cost time.
-        with torch.device("meta"):
-            if text is None:
-                decoder = MusicDecoder(config)
-            else:
-                bins = 0 if melody is None else PITCH_CLASSES
-                language = MusicLanguageModel(text, config, chroma_bins=bins)
-                decoder = language.decoder
-        whole = decoder if language is None else language
-        parameters = _size(whole)
-        require_amount(bundle, parameters, LANGUAGE_PREFIXES)
+        blank, parameters = _blank_language(shapes, bundle)
         use_threads(parameters)
-        if precision is None:
-            small = parameters < SMALL_PARAMETERS
-            precision = "float32" if small else fastest_precision(config, speeds)
-        _fill_blocks_last(whole, decoder, tensors, precision)
+        if precision is None and parameters < SMALL_PARAMETERS:
+            precision = "float32"
+        wanted = precision or fastest_precision(config, speeds)
+        language = _read_language(blank, tensors, wanted, judged=precision is None)
+        if language.loss > HARMLESS_NATS:
+            _LOG.info("%s in %s would lose %.3f nats a code", bundle.name, wanted, language.loss)
+            wanted = fastest_precision(config, speeds, among=_NEARLY_EXACT)
+            blank, _ = _blank_language(shapes, bundle)
+            language = _read_language(blank, tensors, wanted, judged=False)
         codec = _load_codec(shapes.codec, bundle, tensors)
     tokenizer = None
     if text is not None and bundle.tokenizer_file is not None:
         tokenizer = TextTokenizer(bundle.tokenizer_file, vocabulary=text.vocabulary)
     return Networks(
-        decoder=decoder,
-        conditioner=Conditioner(bundle.name, language, tokenizer=tokenizer, melody=melody),
+        decoder=language.decoder,
+        conditioner=Conditioner(bundle.name, language.whole, tokenizer=tokenizer, melody=melody),
         codec=ChannelCodec(codec, channels=config.channels, codebooks=config.codebooks),
         shapes=shapes,
         parameters=parameters,
-        precision=precision,
+        precision=wanted,
     )
 
 
-def _fill_blocks_last(
-    whole: MusicDecoder | MusicLanguageModel,
-    decoder: MusicDecoder,
+def _blank_language(
+    shapes: Shapes, bundle: Bundle
+) -> tuple[MusicDecoder | MusicLanguageModel, int]:
+    """A language model without storage, and how many numbers it will have.
+
+    A lying configuration must not fill the memory, and random initial weights would only cost
+    time.
+    """
+    blank: MusicDecoder | MusicLanguageModel
+    with torch.device("meta"):
+        if shapes.text is None:
+            blank = MusicDecoder(shapes.decoder)
+        else:
+            bins = 0 if shapes.melody is None else PITCH_CLASSES
+            blank = MusicLanguageModel(shapes.text, shapes.decoder, chroma_bins=bins)
+    parameters = _size(blank)
+    require_amount(bundle, parameters, LANGUAGE_PREFIXES)
+    return blank, parameters
+
+
+def _read_language(
+    blank: MusicDecoder | MusicLanguageModel,
     tensors: Mapping[str, Tensor],
     precision: str,
-) -> None:
+    *,
+    judged: bool,
+) -> _Language:
     """Read the weights; each block of the decoder is packed before the next one is read."""
+    whole = blank if isinstance(blank, MusicLanguageModel) else None
+    decoder = blank.decoder if isinstance(blank, MusicLanguageModel) else blank
     blocks, decoder.blocks = decoder.blocks, nn.ModuleList()
-    _make_room(whole)
+    _make_room(blank)
     decoder.blocks = blocks
-    whole.load_hf(tensors, before=_make_room, after=partial(pack_layers, precision=precision))
-    pack_layers(decoder, precision)
-    whole.requires_grad_(False).eval()
+    loss = 0.0
+    if judged and precision not in _NEARLY_EXACT:
+        fidelity = Fidelity(decoder, precision)
+        blank.load_hf(tensors, before=_make_room, after=fidelity.pack)
+        loss = fidelity.pack_rest()
+    else:
+        blank.load_hf(tensors, before=_make_room, after=partial(pack_layers, precision=precision))
+        pack_layers(decoder, precision)
+    blank.requires_grad_(False).eval()
+    return _Language(whole=whole, decoder=decoder, loss=loss)
 
 
 def _load_codec(

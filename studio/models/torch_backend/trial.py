@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from studio.models.language_config import DecoderConfig
 from studio.models.speeds import Speeds
-from studio.models.torch_backend.packing import computed_precisions, pack_layers
+from studio.models.torch_backend.packing import PRECISIONS, computed_precisions, pack_layers
 
-# Eight bits are for those who ask for them: what they cost depends on a model's own weights.
-_HARMLESS = ("float32", "bfloat16")
 # Larger than any processor's cache: in a step, every weight comes from memory.
 _TRIAL_NUMBERS = 80_000_000
 _LEAST_BLOCKS = 2
@@ -25,12 +24,15 @@ _ROWS = 2  # a take under guidance
 _REPEATS = 4
 
 
-def fastest_precision(config: DecoderConfig, speeds: Speeds) -> str:
-    """The precision in which a decoder's step takes least time here, of those that lose nothing.
+def fastest_precision(
+    config: DecoderConfig, speeds: Speeds, *, among: Sequence[str] = PRECISIONS
+) -> str:
+    """The precision in which a decoder's step takes least time here.
 
     Args:
         config: The decoder's sizes.
         speeds: What is known, and where it is kept.
+        among: Those that come into question.
     """
     model = f"dim {config.dim}, layers {config.layers}, inner {config.ffn_dim}"
     machine = (
@@ -38,7 +40,7 @@ def fastest_precision(config: DecoderConfig, speeds: Speeds) -> str:
         f" {torch.get_num_threads()} threads of {os.cpu_count()}"
     )
     seconds = speeds.of(model, machine, lambda: time_precisions(config))
-    computed = [each for each in _HARMLESS if each in computed_precisions() and each in seconds]
+    computed = [each for each in among if each in computed_precisions() and each in seconds]
     return min(computed, key=lambda precision: seconds[precision], default="float32")
 
 
