@@ -7,7 +7,6 @@ is on this machine, and `hub` fetches what is not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 HOUSE = "house"
@@ -125,14 +124,3 @@ def find_known(name: str) -> KnownModel | None:
         if name == model.name or (model.repository and name == model.repository):
             return model
     return None
-
-
-def resolve_model(name_or_folder: str | Path) -> Path:
-    """The folder of a model, without any that were added; `ModelShelf.resolve` knows those too.
-
-    Raises:
-        ModelError: There is no such model on this machine.
-    """
-    from studio.models.shelf.shelf import ModelShelf
-
-    return ModelShelf(None).resolve(name_or_folder)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.models.bundle import open_bundle
-from studio.models.catalog import HOUSE, ModelKind, resolve_model
+from studio.models.catalog import HOUSE, ModelKind
 from studio.models.hub.cache import holds_bundle
 from studio.models.prompting import PromptTemplate
-from studio.models.shelf.shelf import ModelEntry
+from studio.models.shelf.shelf import ModelEntry, ModelShelf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def read_traits(model: str, entry: ModelEntry | None = None) -> ModelTraits:
             return ModelTraits(kind=entry.kind, absent=entry.path is None)
         folder = entry.path
     elif model == HOUSE:
-        folder = resolve_model(HOUSE)
+        folder = ModelShelf(None).resolve(HOUSE)
     elif not folder.is_dir():
         return ModelTraits()
     bundle = open_bundle(folder)
