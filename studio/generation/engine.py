@@ -80,16 +80,18 @@ class Engine:
         """Whether a request for `model` in `precision` finds it in memory."""
         return self._holds(lasting_name(model), precision)
 
-    def warm_up(self, model: str) -> None:
+    def warm_up(self, model: str, precision: str | None = None) -> None:
         """Load a model and run it for a moment, so that the next take starts at once.
 
         Raises:
             ModelError: It is unknown or broken.
         """
-        info = self.info(model)
+        info = self.load(model, precision)
         frames = min(_WARM_UP_FRAMES, info.window_frames)
         prompt = "warm up" if info.has_text else ""
-        request = GenerationRequest(prompt=prompt, model=model, max_steps=frames)
+        request = GenerationRequest(
+            prompt=prompt, model=model, precision=precision, max_steps=frames
+        )
         self.generate(request)
 
     def generate(

@@ -43,6 +43,7 @@ class WarmUp:
     """Parent to child: have this model ready."""
 
     model: str
+    precision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ class _Child:
             message = self._work.get()
             try:
                 if isinstance(message, WarmUp):
-                    self._engine.warm_up(message.model)
+                    self._engine.warm_up(message.model, message.precision)
                     self._send(Finished(take=None))
                 else:
                     self._send(Finished(take=self._generate(message)))

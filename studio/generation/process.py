@@ -87,13 +87,13 @@ class EngineProcess:
             raise EngineError("The engine answered out of turn; press Generate again.")
         return take
 
-    def warm_up(self, model: str) -> None:
+    def warm_up(self, model: str, precision: str | None = None) -> None:
         """Have a model loaded; waits.
 
         Raises:
             StudioError: As the engine raised it; EngineError when the child stopped.
         """
-        self._send(WarmUp(model=model))
+        self._send(WarmUp(model=model, precision=precision))
         self._wait(lambda heard: None)
 
     def cancel(self, job_id: int) -> None:

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from studio.core.errors import CancelledError, EngineError, StudioError
-from studio.generation.engine_child import EngineOptions, Heard
+from studio.generation.engine_child import EngineOptions, Heard, WarmUp
 from studio.generation.jobs import Job, JobState, JobView, Listener, Progress
 from studio.generation.process import EngineProcess
 from studio.generation.request import GenerationRequest, Take
@@ -54,7 +54,7 @@ class GenerationWorker:
         self._changed = threading.Condition()
         self._queue: deque[_Entry] = deque()
         self._running: _Entry | None = None
-        self._warm: str | None = None
+        self._warm: WarmUp | None = None
         self._closed = False
         self._numbers = itertools.count(1)
         self._thread: threading.Thread | None = None
@@ -81,11 +81,11 @@ class GenerationWorker:
             self._wake()
         return job
 
-    def warm_up(self, model: str) -> None:
+    def warm_up(self, model: str, precision: str | None = None) -> None:
         """Load a model while nobody waits. A fault is logged, and reported by the next job."""
         with self._changed:
             self._refuse_when_closed()
-            self._warm = model
+            self._warm = WarmUp(model=model, precision=precision)
             self._wake()
 
     def jobs(self) -> tuple[JobView, ...]:
@@ -172,11 +172,11 @@ class GenerationWorker:
             elif warm is not None:
                 self._load(warm)
 
-    def _load(self, model: str) -> None:
+    def _load(self, wanted: WarmUp) -> None:
         try:
-            self._process.warm_up(model)
+            self._process.warm_up(wanted.model, wanted.precision)
         except StudioError as error:
-            _LOG.warning("Warming up %s: %s", model, error.user_message)
+            _LOG.warning("Warming up %s: %s", wanted.model, error.user_message)
 
     def _run(self, entry: _Entry) -> None:
         try:

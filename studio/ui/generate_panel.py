@@ -87,7 +87,7 @@ class GeneratePanel(QWidget):
             seed=self.fields.seed_spin.seed(),
             tempo_bpm=self.fields.tempo_spin.tempo_bpm(),
             key=None if key_text in ("", ANY_KEY) else key_text,
-            precision=self.fields.advanced.weights.precision(),
+            precision=self.precision(),
             **self.fields.bars_combo.length(),
             **self.fields.advanced.sampling(),
             **self.fields.advanced.material.material(),
@@ -141,6 +141,10 @@ class GeneratePanel(QWidget):
     def model(self) -> str:
         """Name or folder of the chosen model."""
         return self.fields.model_combo.chosen
+
+    def precision(self) -> str | None:
+        """The asked format of its weights, None for the usual one."""
+        return self.fields.advanced.weights.precision()
 
     def set_traits(self, traits: ModelTraits) -> None:
         """Take what the chosen model listens to."""

@@ -55,7 +55,7 @@ class ModelChoice(QObject):
         self.dialog.close()
 
     def _prepare(self, model: str) -> None:
-        self._workstation.warm_up(model)
+        self._workstation.warm_up(model, self._panel.precision())
         self._tell_traits(model)
 
     def _offer(self) -> None:

@@ -237,13 +237,14 @@ class Workstation:
         """Take a waiting job off the queue, or stop the running one; unknown ids are ignored."""
         self._worker.cancel(job_id)
 
-    def warm_up(self, model: str | None = None) -> None:
+    def warm_up(self, model: str | None = None, precision: str | None = None) -> None:
         """Load a model in the background so that the first Generate sounds at once.
 
         Args:
             model: Name or folder; None takes the settings' model. Faults are kept for Generate.
+            precision: In which to load it; None is the usual one.
         """
-        self._worker.warm_up(model or self._settings.model)
+        self._worker.warm_up(model or self._settings.model, precision)
 
     # --- models --------------------------------------------------------------------------------
 

@@ -177,7 +177,8 @@ def test_a_precision_is_loaded_when_it_is_asked_for_and_kept_in_the_recipe(
     assert asked == [None, "int8", None]
     assert engine.is_loaded("house", "float32")
     assert not engine.is_loaded("house", "int8")
-    assert engine.load("house", "bfloat16").precision == "bfloat16"
+    engine.warm_up("house", "bfloat16")
+    assert asked[-1] == "bfloat16"
     assert engine.info("house").precision == "bfloat16"
     with pytest.raises(InputError, match="precision must be one of float32"):
         engine.generate(request(precision="int3"))

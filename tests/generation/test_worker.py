@@ -65,7 +65,7 @@ class HeldProcess:
             raise failure
         return take_of(request)
 
-    def warm_up(self, model: str) -> None:
+    def warm_up(self, model: str, precision: str | None = None) -> None:
         self.warmed.append(model)
         raise EngineError("no such model")
 

@@ -129,7 +129,7 @@ class MadeUpEngine:
             )
             tell(Progress(job_id=job.id, state="done", done_steps=STEPS, total_steps=STEPS))
 
-    def warm_up(self, model: str) -> None:
+    def warm_up(self, model: str, precision: str | None = None) -> None:
         self.warmed.append(model)
 
     def jobs(self) -> tuple[Any, ...]:

@@ -56,7 +56,7 @@ class PromptWorker:
     def jobs(self) -> tuple[()]:
         return ()
 
-    def warm_up(self, model: str) -> None:
+    def warm_up(self, model: str, precision: str | None = None) -> None:
         self.warmed.append(model)
 
     def close(self) -> None:
