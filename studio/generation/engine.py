@@ -18,6 +18,7 @@ from studio.audio.clip import AudioClip
 from studio.core.errors import EngineError, InputError
 from studio.generation.loading import LoadedModel, lasting_name, load_model
 from studio.generation.material import encode_clip, with_melody, with_source
+from studio.generation.memory import give_back_memory
 from studio.generation.planning import RenderPlan, plan_render, playing_speed
 from studio.generation.rendering import (
     Rendered,
@@ -274,7 +275,9 @@ class Engine:
     def _loaded_in(self, name: str, precision: str | None) -> LoadedModel:
         name = lasting_name(name)
         if self._model is None or not self._holds(name, precision):
-            self._model = None  # two models at once may not fit into memory
+            if self._model is not None:
+                self._model = None  # two models at once may not fit into memory
+                give_back_memory()
             self._model = self._load(name, precision=precision)
             self._name, self._precision = name, precision
         return self._model
