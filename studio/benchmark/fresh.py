@@ -6,7 +6,6 @@ what this process holds already.
 
 from __future__ import annotations
 
-import gc
 import itertools
 import multiprocessing
 import signal
@@ -22,6 +21,7 @@ from statistics import median
 from studio.benchmark.result import ProcessFigure
 from studio.benchmark.rounds import Spread
 from studio.core.errors import EngineError, StudioError
+from studio.generation.memory import give_back_memory
 from studio.generation.request import Chunk
 
 _END_SECONDS = 10.0
@@ -138,7 +138,7 @@ def _serve(outbox: Connection, take: FreshTake) -> None:
     """Main function of the process."""
     try:
         memory = _make(outbox, take)
-        gc.collect()
+        give_back_memory()
         outbox.send(replace(memory, peak=peak_bytes(), unloaded=resident_bytes()))
     except StudioError as error:
         outbox.send(error)
