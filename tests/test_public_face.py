@@ -78,10 +78,10 @@ def test_several_descriptions_give_several_sounds(model: MusicGen) -> None:
 def test_a_stream_is_the_sound_in_parts(model: MusicGen) -> None:
     heard: list[Chunk] = []
     options = {"max_steps": 60, "bpm": 187.5, "seed": 3}
-    parts = list(model.stream("dub", callback=heard.append, **options))  # type: ignore[arg-type]
+    parts = list(model.stream("dub", callback=heard.append, **options))
     assert len(parts) > 2
     joined = np.concatenate(parts, axis=1)
-    assert np.array_equal(joined, model.generate("dub", **options))  # type: ignore[arg-type]
+    assert np.array_equal(joined, model.generate("dub", **options))
     assert heard[-1].done_steps == 60
 
 
@@ -119,8 +119,8 @@ def test_logits_belong_to_the_delayed_grid(model: MusicGen) -> None:
 
 def test_takes_made_at_once_are_those_made_alone(model: MusicGen) -> None:
     options = {"bars": 1, "bpm": 187.5, "seed": 4, "count": 3}
-    at_once = model.takes(["dub", "techno"], batch=6, **options)  # type: ignore[arg-type]
-    alone = model.takes(["dub", "techno"], batch=1, **options)  # type: ignore[arg-type]
+    at_once = model.takes(["dub", "techno"], batch=6, **options)
+    alone = model.takes(["dub", "techno"], batch=1, **options)
     assert [take.request for take in at_once] == [take.request for take in alone]
     for one, other in zip(at_once, alone, strict=True):
         assert np.array_equal(one.codes, other.codes)
@@ -128,8 +128,8 @@ def test_takes_made_at_once_are_those_made_alone(model: MusicGen) -> None:
 
 def test_a_negative_prompt_matters_under_guidance(model: MusicGen) -> None:
     options = {"max_steps": 30, "bpm": 187.5, "seed": 3, "guidance": 3.0}
-    plain = model.codes("dub", **options)  # type: ignore[arg-type]
-    away = model.codes("dub", negative="techno", **options)  # type: ignore[arg-type]
+    plain = model.codes("dub", **options)
+    away = model.codes("dub", negative="techno", **options)
     assert not np.array_equal(plain, away)
 
 
@@ -260,12 +260,12 @@ def test_impossible_options_are_named(
     model: MusicGen, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        model.generate("dub", **options)  # type: ignore[arg-type]
+        model.generate("dub", **options)
 
 
 def test_misspelt_options_and_no_description_are_refused(model: MusicGen) -> None:
     with pytest.raises(TypeError, match="tempo"):
-        model.generate("dub", tempo=120)  # type: ignore[call-arg]
+        model.generate("dub", tempo=120)
     with pytest.raises(InputError, match="description"):
         model.generate([])
     with pytest.raises(InputError, match="one take"):

@@ -30,7 +30,7 @@ def plan(**changes: object) -> Plan:
         "rounds": 2,
         "parts": PARTS,
     }
-    return Plan(**usual | changes)  # type: ignore[arg-type] # the names are those of the fields
+    return Plan(**usual | changes)
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def test_a_loop_at_its_own_rate_is_left_alone() -> None:
 
 def target(**changes: object) -> Target:
     nothing = Target(file=None, folder=None, prefix="take", sample_rate=None, codes=False)
-    return replace(nothing, **changes)  # type: ignore[arg-type] # the fields of Target
+    return replace(nothing, **changes)
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ def model() -> MusicGen:
 
 def test_a_take_of_a_batch_of_sixteen_is_the_take_alone(model: MusicGen) -> None:
     options = {"max_steps": 120, "bpm": TEMPO}
-    batch = model.codes("jungle break, dark reese bass", seed=40, count=16, batch=16, **options)  # type: ignore[arg-type] # a TypedDict cannot be built from a plain one
+    batch = model.codes("jungle break, dark reese bass", seed=40, count=16, batch=16, **options)
     for place in (0, 7, 15):
-        alone = model.codes("jungle break, dark reese bass", seed=40 + place, **options)  # type: ignore[arg-type] # as above
+        alone = model.codes("jungle break, dark reese bass", seed=40 + place, **options)
         np.testing.assert_array_equal(batch[place], alone[0])
 
 

@@ -86,14 +86,14 @@ def process() -> HeldProcess:
 
 @pytest.fixture
 def worker(process: HeldProcess) -> Iterator[GenerationWorker]:
-    worker = GenerationWorker(process=process)  # type: ignore[arg-type]
+    worker = GenerationWorker(process=process)
     yield worker
     worker.close()
     assert not [t for t in threading.enumerate() if t.name == "generation"]
 
 
 def request(prompt: str = "break", **values: object) -> GenerationRequest:
-    return GenerationRequest(prompt=prompt, **values)  # type: ignore[arg-type]
+    return GenerationRequest(prompt=prompt, **values)
 
 
 def test_jobs_run_one_after_another_in_order(

@@ -42,7 +42,7 @@ def add(library: Library, noise: Callable[..., AudioClip]) -> Callable[..., Samp
     """Adds a take to `library` and gives its record."""
 
     def make(seed: int = 0, **facts: object) -> SampleRecord:
-        sample = NewSample(clip=noise(seed), seed=seed, **facts)  # type: ignore[arg-type]
+        sample = NewSample(clip=noise(seed), seed=seed, **facts)
         (sample_id,) = library.add_take(sample).result().ids
         return library.get(sample_id)
 

@@ -142,7 +142,7 @@ def test_a_reader_sees_committed_states_only(database: Database) -> None:
 def test_work_is_done_in_the_order_of_submission(database: Database) -> None:
     done: list[int] = []
     for number in range(20):
-        database.submit(lambda number=number: done.append(number))  # type: ignore[misc]
+        database.submit(lambda number=number: done.append(number))
     database.close()
     assert done == list(range(20))
 

@@ -73,7 +73,7 @@ def test_what_is_already_there_is_reported_and_not_doubled(
 
 
 def test_two_equal_files_of_one_import_are_one_sound(library: Library, tmp_path: Path) -> None:
-    clip = AudioClip(samples=[[0.1] * 50], sample_rate=8_000)  # type: ignore[arg-type]
+    clip = AudioClip(samples=[[0.1] * 50], sample_rate=8_000)
     write_wav(tmp_path / "a.wav", clip)
     write_wav(tmp_path / "b.wav", clip)
     report = library.import_files([tmp_path / "a.wav", tmp_path / "b.wav"]).result()

@@ -78,7 +78,7 @@ def build_codec(config: EncodecConfig, seed: int) -> EncodecModel:
 
 
 def _divide_last(network: nn.Module, peak: Tensor) -> None:
-    last = network.get_submodule("layers")[-1].get_submodule("conv")  # type: ignore[index]
+    last = network.get_submodule("layers")[-1].get_submodule("conv")
     for parameter in last.parameters():
         parameter.div_(peak)
 

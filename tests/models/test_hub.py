@@ -60,7 +60,7 @@ def blobs(cache: Path, name: str = NAME) -> dict[str, int]:
 
 
 def get(name: str = NAME, licence: str = "mit", **how: object) -> Path:
-    return download(name, accepted_licence=licence, **how)  # type: ignore[arg-type]
+    return download(name, accepted_licence=licence, **how)
 
 
 # --- the ordinary way -----------------------------------------------------------------------------

@@ -333,7 +333,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> list[Path]:
         done.append(folder)
 
     module = types.ModuleType("audiocraft")
-    module.convert_audiocraft = convert_audiocraft  # type: ignore[attr-defined]
+    module.convert_audiocraft = convert_audiocraft
     monkeypatch.setitem(sys.modules, "studio.models.torch_backend.audiocraft.convert", module)
     return done
 
@@ -451,7 +451,7 @@ def test_a_full_disk_names_the_model(
         raise OSError(28, "No space left on device")
 
     module = types.ModuleType("audiocraft")
-    module.convert_audiocraft = convert_audiocraft  # type: ignore[attr-defined]
+    module.convert_audiocraft = convert_audiocraft
     monkeypatch.setitem(sys.modules, "studio.models.torch_backend.audiocraft.convert", module)
     with pytest.raises(StorageError, match="No space left"):
         shelf.resolve(audiocraft)

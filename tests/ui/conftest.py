@@ -390,8 +390,8 @@ def shelf() -> MadeUpShelf:
 def workstation(
     paths: Paths, engine: MadeUpEngine, player: MadeUpPlayer, shelf: MadeUpShelf
 ) -> Iterator[Workstation]:
-    with Workstation(paths, Settings(), worker=engine) as station:  # type: ignore[arg-type]
-        station._player = player  # type: ignore[assignment]
+    with Workstation(paths, Settings(), worker=engine) as station:
+        station._player = player
         shelf.stand_in(station)
         yield station
 
@@ -430,7 +430,7 @@ def window(
     opened: list[MainWindow] = []
 
     def open_window() -> MainWindow:
-        theme.apply_theme(QApplication.instance())  # type: ignore[arg-type]
+        theme.apply_theme(QApplication.instance())
         made = MainWindow(workstation, bridge)
         qtbot.addWidget(made)
         opened.append(made)

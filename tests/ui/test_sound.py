@@ -9,7 +9,7 @@ from studio.ui.sound import Sound
 
 
 def growing(**facts: object) -> Sound:
-    request = GenerationRequest(prompt="jungle\nmore", seed=3, **facts)  # type: ignore[arg-type]
+    request = GenerationRequest(prompt="jungle\nmore", seed=3, **facts)
     return Sound.from_job(9, request, 32_000, 1)
 
 

@@ -70,5 +70,5 @@ def worker() -> PromptWorker:
 
 @pytest.fixture
 def workstation(paths: Paths, worker: PromptWorker) -> Iterator[Workstation]:
-    with Workstation(paths, Settings(), worker=worker) as workstation:  # type: ignore[arg-type]
+    with Workstation(paths, Settings(), worker=worker) as workstation:
         yield workstation

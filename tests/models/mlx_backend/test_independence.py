@@ -47,8 +47,8 @@ def test_where_rows_disturb_each_other_takes_are_made_one_after_the_other(
     generate = backend_module.generate_frames
 
     def note(*given: object, **options: object) -> object:
-        made.append(len(options["seeds"]))  # type: ignore[arg-type]
-        return generate(*given, **options)  # type: ignore[arg-type]
+        made.append(len(options["seeds"]))
+        return generate(*given, **options)
 
     backend = mirrored("mono")
     monkeypatch.setattr(backend_module, "generate_frames", note)

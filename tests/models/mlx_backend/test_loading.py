@@ -186,7 +186,7 @@ def test_what_cannot_be_made_is_refused_at_once(
 ) -> None:
     arguments: dict[str, object] = {"frames": 5, "seeds": [1], "sampling": Sampling(), **options}
     with pytest.raises(InputError, match=cause):
-        mirrored("mono").steps(under(PROMPT), **arguments)  # type: ignore[arg-type]
+        mirrored("mono").steps(under(PROMPT), **arguments)
 
 
 def test_a_model_goes_from_thread_to_thread(reference: Reference) -> None:

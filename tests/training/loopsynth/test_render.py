@@ -176,7 +176,7 @@ def test_what_the_synthesiser_does_not_have_is_named(
     arguments: dict[str, object], named: str
 ) -> None:
     with pytest.raises(TrainingError) as caught:
-        render_loop(0, **arguments)  # type: ignore[arg-type]
+        render_loop(0, **arguments)
     assert named in caught.value.user_message
     assert "\n" not in caught.value.user_message
 
