@@ -86,8 +86,9 @@ class Bundle:
 
     @property
     def has_text(self) -> bool:
-        """Whether the model reads prompts."""
-        return self.config.get("text_encoder") is not None
+        """Whether the model reads prompts; see `unconditional` for a text encoder left alone."""
+        attends = self.has_melody or self.config["decoder"].get("cross_attention", True)
+        return bool(attends) and self.config.get("text_encoder") is not None
 
     @property
     def has_melody(self) -> bool:
@@ -219,12 +220,6 @@ def _check_kind(file: Path, config: Mapping[str, Any]) -> None:
         found = values.get("model_type", wanted)
         if found != wanted:
             raise file_fault(file, f"the {section} is a {found!r:.60}, only {wanted} is supported")
-    if (
-        kind == TEXT
-        and "text_encoder" in sections
-        and not config["decoder"].get("cross_attention", True)
-    ):
-        raise file_fault(file, "it has a text_encoder, but a decoder without cross_attention")
 
 
 def _read_entries(folder: Path) -> dict[str, TensorEntry]:

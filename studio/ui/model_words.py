@@ -59,7 +59,7 @@ def read_traits(model: str, entry: ModelEntry | None = None) -> ModelTraits:
     elif not folder.is_dir():
         return ModelTraits()
     bundle = open_bundle(folder)
-    kind: ModelKind = "text" if "text_encoder" in bundle.config else "unconditional"
+    kind: ModelKind = "text" if bundle.has_text else "unconditional"
     if bundle.config.get("model_type") == "musicgen_melody":
         kind = "melody"
     template = None if bundle.prompting is None else PromptTemplate.from_dict(bundle.prompting)

@@ -287,12 +287,6 @@ KIND_FAULTS: dict[str, tuple[str, Spoil, str, str]] = {
         "config.json",
         "only musicgen_decoder is supported",
     ),
-    "text without attention": (
-        "mono",
-        _config(lambda c: c["decoder"].update(cross_attention=False)),
-        "config.json",
-        "a decoder without cross_attention",
-    ),
     "text encoder out of nothing": (
         "unconditional",
         _config(lambda c: (c["decoder"].pop("cross_attention"), c.update(text_encoder={}))),

@@ -345,8 +345,8 @@ def _facts(folder: Path, bundle_folder: Path) -> AddedModel:
     codec = bundle.config.get("audio_encoder")
     decoder = decoder if isinstance(decoder, dict) else {}
     codec = codec if isinstance(codec, dict) else {}
-    kind: ModelKind = "text" if "text_encoder" in bundle.config else "unconditional"
-    if bundle.config.get("model_type") == "musicgen_melody":
+    kind: ModelKind = "text" if bundle.has_text else "unconditional"
+    if bundle.has_melody:
         kind = "melody"
     return AddedModel(
         folder=str(folder),
