@@ -11,7 +11,7 @@ import contextlib
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -30,6 +30,7 @@ _SAMPLE_RATES: Final = (1_000, 768_000)
 _LOUDEST_SAMPLE: Final = 1e4
 _BLOCK_SAMPLES: Final = 1 << 20
 _UNKNOWN_CHUNK_BYTES: Final = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+_LONGEST_TAG: Final = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,36 @@ class AudioInfo:
     duration_seconds: float
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AudioStream:
+    """A sound file that is read piece by piece.
+
+    Attributes:
+        info: What the file says about itself.
+        tags: Its own words, such as "title" and "genre"; only those that are not empty.
+        blocks: The sound, once, float32 [channels, n]; raises `AudioFileError` where the file is
+            damaged.
+    """
+
+    info: AudioInfo
+    tags: Mapping[str, str]
+    blocks: Iterator[NDArray[np.float32]]
+
+
+@contextlib.contextmanager
+def stream_audio(path: str | os.PathLike[str]) -> Iterator[AudioStream]:
+    """A sound file of any length, never held whole.
+
+    Raises:
+        AudioFileError: The file cannot be read as sound.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        yield AudioStream(
+            info=_info(file), tags=_tags(file), blocks=_blocks(path, file, file.frames)
+        )
+
+
 def probe(path: str | os.PathLike[str]) -> AudioInfo:
     """The length and shape of a sound file, from its header alone.
 
@@ -56,12 +87,7 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
         AudioFileError: The file cannot be read as sound.
     """
     with _opened(Path(path)) as file:
-        return AudioInfo(
-            frames=file.frames,
-            sample_rate=file.samplerate,
-            channels=file.channels,
-            duration_seconds=file.frames / file.samplerate,
-        )
+        return _info(file)
 
 
 def read_audio(path: str | os.PathLike[str], *, max_seconds: float = 3600.0) -> AudioClip:
@@ -173,9 +199,31 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         yield file
 
 
+def _info(file: soundfile.SoundFile) -> AudioInfo:
+    return AudioInfo(
+        frames=file.frames,
+        sample_rate=file.samplerate,
+        channels=file.channels,
+        duration_seconds=file.frames / file.samplerate,
+    )
+
+
+def _tags(file: soundfile.SoundFile) -> dict[str, str]:
+    given = file.copy_metadata()
+    return {name: one_line(text)[:_LONGEST_TAG] for name, text in given.items() if text.strip()}
+
+
 def _fill(path: Path, file: soundfile.SoundFile, samples: NDArray[np.float32]) -> int:
     """Read into `samples` [channels, frames] and return how many frames there were."""
-    frames = samples.shape[1]
+    done = 0
+    for block in _blocks(path, file, samples.shape[1]):
+        samples[:, done : done + block.shape[1]] = block
+        done += block.shape[1]
+    return done
+
+
+def _blocks(path: Path, file: soundfile.SoundFile, frames: int) -> Iterator[NDArray[np.float32]]:
+    """Up to `frames` frames from where the file stands, float32 [channels, n] each."""
     block_frames = max(1, _BLOCK_SAMPLES // file.channels)
     done = 0
     while done < frames:
@@ -187,15 +235,14 @@ def _fill(path: Path, file: soundfile.SoundFile, samples: NDArray[np.float32]) -
                 "copy or export it again."
             ) from error
         if not len(block):
-            break
+            return
         if not np.isfinite(block).all() or np.abs(block).max() > _LOUDEST_SAMPLE:
             raise AudioFileError(
                 f"{shown_path(path)} holds samples that are not sound (NaN, infinite or huge): "
                 "export it again."
             )
-        samples[:, done : done + len(block)] = block.T
+        yield block.T
         done += len(block)
-    return done
 
 
 def _require_whole_file(path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import soxr  # type: ignore[import-untyped] # ships no type information
+from numpy.typing import NDArray
 
 from studio.audio.clip import AudioClip
 
@@ -37,3 +38,33 @@ def resample(clip: AudioClip, sample_rate: int) -> AudioClip:
         ).T[:, :frames]
         samples[:, : converted.shape[1]] = converted
     return AudioClip(samples=samples, sample_rate=sample_rate)
+
+
+class StreamResampler:
+    """One channel at another rate, piece by piece, in bounded memory.
+
+    All pieces joined are within a frame of the length that `resample` gives.
+    """
+
+    def __init__(self, from_rate: int, to_rate: int) -> None:
+        """Both rates in Hz.
+
+        Raises:
+            ValueError: A rate that is not positive.
+        """
+        if min(from_rate, to_rate) <= 0:
+            raise ValueError(f"rates must be positive, not {from_rate} and {to_rate}")
+        self._stream = None
+        if from_rate != to_rate:
+            self._stream = soxr.ResampleStream(
+                from_rate, to_rate, 1, dtype="float32", quality="VHQ"
+            )
+
+    def push(self, samples: NDArray[np.float32], *, last: bool = False) -> NDArray[np.float32]:
+        """Take float32 [n]; give what has become final, float32 [m]."""
+        if self._stream is None:
+            return samples
+        made: NDArray[np.float32] = self._stream.resample_chunk(
+            np.ascontiguousarray(samples), last=last
+        )
+        return made

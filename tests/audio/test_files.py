@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio.audio.clip import AudioClip
-from studio.audio.files import probe, read_audio, wav_bytes, write_wav
+from studio.audio.files import probe, read_audio, stream_audio, wav_bytes, write_wav
 from studio.audio.wav import require_wav_size
 from studio.core.errors import AudioFileError, StorageError
 
@@ -350,3 +350,17 @@ def test_a_damaged_header_gives_sound_or_one_line(
     else:
         assert clip.frames > 0
         assert np.isfinite(clip.samples).all()
+
+
+def test_a_stream_gives_the_whole_sound_in_pieces_and_the_words_of_the_file(tmp_path: Path) -> None:
+    clip = sine(70.0, channels=2)
+    path = tmp_path / "long.wav"
+    with soundfile.SoundFile(path, "w", samplerate=32000, channels=2, subtype="FLOAT") as file:
+        file.title = "Dusty break"
+        file.write(clip.samples.T)
+    with stream_audio(path) as stream:
+        assert (stream.info.channels, stream.info.frames) == (2, clip.frames)
+        assert stream.tags == {"title": "Dusty break"}
+        pieces = list(stream.blocks)
+    assert len(pieces) > 2
+    assert np.array_equal(np.concatenate(pieces, axis=1), clip.samples)

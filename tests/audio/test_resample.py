@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.audio.clip import AudioClip
-from studio.audio.resample import resample
+from studio.audio.resample import StreamResampler, resample
 
 
 def sine(frequency_hz: float, sample_rate: int, frames: int) -> np.ndarray:
@@ -58,3 +58,16 @@ def test_the_length_is_exact(frames: int, source: int, target: int, channels: in
     other = resample(clip, target)
     assert other.channels == channels
     assert abs(other.frames - frames * target / source) <= 0.5
+
+
+@pytest.mark.parametrize("sample_rate", [22050, 32000, 48000])
+def test_a_stream_in_pieces_is_the_whole(sample_rate: int) -> None:
+    sound = np.random.default_rng(0).standard_normal(sample_rate).astype(np.float32) * 0.1
+    whole = resample(AudioClip(samples=sound[None], sample_rate=sample_rate), 32000).samples[0]
+    stream = StreamResampler(sample_rate, 32000)
+    cuts = np.array_split(sound, 7)
+    pieces = [stream.push(piece, last=n == 6) for n, piece in enumerate(cuts)]
+    joined = np.concatenate(pieces)
+    assert abs(len(joined) - len(whole)) <= 1
+    shared = min(len(joined), len(whole))
+    assert np.abs(joined[:shared] - whole[:shared]).max() < 1e-5
