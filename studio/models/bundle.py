@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from safetensors import SafetensorError, safe_open
 
 from studio.core.errors import ModelError
+from studio.models.updates import Update, UpdatedTensors
 
 CONFIG = "config.json"
 GENERATION = "generation_config.json"
@@ -66,6 +67,8 @@ class Bundle:
         prompting: Its `prompting.json`, None without one.
         entries: Every tensor by name.
         digest: Gives the hex SHA-256 of a file; one that remembers spares reading large weights.
+        updates: What adapters add to tensors, by the tensor's name.
+        marks: What tells these adapters from others, a line for each; part of the fingerprint.
     """
 
     folder: Path
@@ -74,6 +77,8 @@ class Bundle:
     prompting: dict[str, Any] | None
     entries: Mapping[str, TensorEntry]
     digest: Callable[[Path], str] = sha256_of
+    updates: Mapping[str, Update] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -108,7 +113,7 @@ class Bundle:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hex SHA-256 over every file that was read.
+        """Hex SHA-256 over every file that was read, and what adapters change.
 
         Raises:
             ModelError: A file can no longer be read.
@@ -122,15 +127,18 @@ class Bundle:
             except OSError as error:
                 raise file_fault(file, f"it cannot be read ({error.strerror})") from error
             total.update(f"{file.name} {digest}\n".encode())
+        for mark in self.marks:
+            total.update(f"{mark}\n".encode())
         return total.hexdigest()
 
     def tensors(self, framework: str = "pt") -> Mapping[str, Any]:
-        """The tensors by name, each read when it is asked for.
+        """The tensors by name, each read, and changed by adapters, when it is asked for.
 
         Args:
-            framework: What to read them as, in the words of safetensors: "pt", "np", "mlx".
+            framework: What to read them as, in the words of safetensors: "pt" or "np".
         """
-        return _LazyTensors(self.entries, framework)
+        stored = _LazyTensors(self.entries, framework)
+        return UpdatedTensors(stored, self.updates) if self.updates else stored
 
 
 def open_bundle(folder: Path, *, digest: Callable[[Path], str] = sha256_of) -> Bundle:
@@ -146,14 +154,14 @@ def open_bundle(folder: Path, *, digest: Callable[[Path], str] = sha256_of) -> B
     if not folder.is_dir():
         cause = "is a file, not a model folder" if folder.exists() else "does not exist"
         raise ModelError(f"The model folder {folder} {cause}; give a folder with {CONFIG}.")
-    config = _read_json(folder / CONFIG)
+    config = read_json(folder / CONFIG)
     _check_kind(folder / CONFIG, config)
     generation_file, prompting_file = folder / GENERATION, folder / PROMPTING
     return Bundle(
         folder=folder,
         config=config,
-        generation=_read_json(generation_file) if generation_file.exists() else {},
-        prompting=_read_json(prompting_file) if prompting_file.exists() else None,
+        generation=read_json(generation_file) if generation_file.exists() else {},
+        prompting=read_json(prompting_file) if prompting_file.exists() else None,
         entries=_read_entries(folder),
         digest=digest,
     )
@@ -189,7 +197,12 @@ class _LazyTensors(Mapping[str, Any]):
         return len(self._entries)
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ModelError: It is missing, too large, or something else.
+    """
     try:
         size = file.stat().st_size
         if size > MAX_JSON_BYTES:
@@ -234,7 +247,7 @@ def _read_entries(folder: Path) -> dict[str, TensorEntry]:
 
 
 def _read_shards(index: Path) -> dict[str, TensorEntry]:
-    places = _read_json(index).get("weight_map")
+    places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not places or len(places) > MAX_TENSORS:
         raise file_fault(index, "it has no usable weight_map")
     shards: dict[str, dict[str, TensorEntry]] = {}

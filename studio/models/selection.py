@@ -6,10 +6,11 @@ only when a model is really loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from studio.core.errors import ModelError
+from studio.models.adapters import AdapterUse, with_adapters
 from studio.models.backend import MusicBackend
 from studio.models.bundle import Bundle, open_bundle, sha256_of
 from studio.models.speeds import Speeds
@@ -27,6 +28,7 @@ def load_backend(
     precision: str | None = None,
     digest: Callable[[Path], str] = sha256_of,
     speeds: Speeds | None = None,
+    adapters: Sequence[AdapterUse] = (),
 ) -> MusicBackend:
     """Load the model in `folder`.
 
@@ -37,10 +39,11 @@ def load_backend(
             model and this machine.
         digest: Gives the hex SHA-256 of a file; `ModelShelf.digest` remembers them.
         speeds: How fast this machine is in each precision; None finds out anew.
+        adapters: What changes the model; their effects add up.
 
     Raises:
-        ModelError: The bundle is not usable, the backend or precision unknown, or the backend's
-            library not installed.
+        ModelError: The bundle or an adapter is not usable, the backend or precision unknown, or
+            the backend's library not installed.
     """
     if backend is not None and backend not in BACKENDS:
         raise ModelError(f"There is no backend {backend!r}; choose one of {', '.join(BACKENDS)}.")
@@ -49,7 +52,7 @@ def load_backend(
         raise ModelError(
             f"There is no precision {precision!r}; choose one of {', '.join(precisions)}."
         )
-    bundle = open_bundle(folder, digest=digest)
+    bundle = with_adapters(open_bundle(folder, digest=digest), adapters)
     if backend == "mlx":
         return _load_mlx(bundle, precision)
     from studio.models.torch_backend.backend import TorchBackend

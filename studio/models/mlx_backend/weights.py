@@ -14,6 +14,7 @@ from mlx.utils import tree_flatten
 
 from studio.core.errors import ModelError
 from studio.models.bundle import Bundle, file_fault
+from studio.models.updates import Update
 
 Tensors = dict[str, mx.array]
 """Tensors by name. One that is taken is gone, so that a large model is never in memory twice."""
@@ -33,9 +34,23 @@ def open_tensors(bundle: Bundle) -> Tensors:
             raise file_fault(file, f"mlx cannot read it ({error})") from error
         assert isinstance(stored, dict)
         tensors |= {
-            name: stored[name] for name, entry in bundle.entries.items() if entry.file == file
+            name: _updated(stored[name], bundle.updates.get(name, ()))
+            for name, entry in bundle.entries.items()
+            if entry.file == file
         }
     return tensors
+
+
+def _updated(tensor: mx.array, update: Update) -> mx.array:
+    """A tensor with what adapters add to it; computed when it is taken."""
+    for part in update:
+        up, down = mx.array(part.scale * part.up), mx.array(part.down)
+        tensor = mx.add(
+            tensor.astype(mx.float32, stream=mx.cpu),
+            mx.matmul(up, down, stream=mx.cpu),
+            stream=mx.cpu,
+        )
+    return tensor
 
 
 def take_tensor(tensors: Tensors, name: str, shape: Sequence[int]) -> mx.array:
