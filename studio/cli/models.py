@@ -28,7 +28,7 @@ _ROW = "{:<39} {:<13} {:>7} {:<6} {:<6} {:<12} {}"
 
 def add_parser(verbs: Any) -> None:
     """Add the verb to the command line."""
-    parser = verbs.add_parser("models", help="list, fetch, add and remove models")
+    parser = verbs.add_parser("models", help="list, fetch, add, export and remove models")
     parser.add_argument("--json", action="store_true", help="one JSON object per model on stdout")
     parser.set_defaults(run=run, function=_list)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
@@ -40,7 +40,7 @@ def add_parser(verbs: Any) -> None:
     )
     getting.set_defaults(function=_get)
 
-    adding = actions.add_parser("add", help="give a model folder of your own a name")
+    adding = actions.add_parser("add", help="give a model or adapter folder of your own a name")
     adding.add_argument("folder", metavar="FOLDER", type=Path)
     adding.add_argument("--name", metavar="N", help="what to call it (the folder's name)")
     adding.set_defaults(function=_add)
@@ -80,7 +80,8 @@ def _list(arguments: argparse.Namespace, shelf: ModelShelf) -> int:
     for entry in entries:
         print(_line(entry))
         if entry.path is not None:
-            print(f"    {one_line(str(entry.path))}")
+            made_for = f", for {one_line(entry.base)}" if entry.base else ""
+            print(f"    {one_line(str(entry.path))}{made_for}")
     return 0
 
 
@@ -149,6 +150,7 @@ def row(entry: ModelEntry) -> dict[str, Any]:
         "registered": entry.registered,
         "on_disk": entry.path is not None,
         "path": None if entry.path is None else str(entry.path),
+        "base": entry.base,
     }
 
 

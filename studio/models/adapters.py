@@ -40,6 +40,20 @@ _LINEAR = re.compile(r"(.+)\.lora_([AB])(?:\.default)?\.weight")
 _EMBEDDING = re.compile(r"(.+)\.lora_embedding_([AB])(?:\.default)?")
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _PLAIN_PATTERN = re.compile(r"\^?[\w.]+\$?")
+_UNSUPPORTED = (
+    "use_dora",
+    "use_qalora",
+    "use_bdlora",
+    "lora_bias",
+    "layer_replication",
+    "modules_to_save",
+    "trainable_token_indices",
+    "target_parameters",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "kasa_config",
+    "monteclora_config",
+)
 # These begin by changing the base model itself, so that the published one is not what they fit.
 _CHANGING_BASE = ("pissa", "olora", "corda", "loftq")
 
@@ -227,13 +241,7 @@ class _Settings:
         kind = config.get("peft_type")
         if kind != "LORA":
             raise ModelError(f"peft_type {kind!r:.60} is not supported, only 'LORA'")
-        for key in (
-            "use_dora",
-            "lora_bias",
-            "layer_replication",
-            "modules_to_save",
-            "alora_invocation_tokens",
-        ):
+        for key in _UNSUPPORTED:
             if config.get(key):
                 raise ModelError(f"{key} {config[key]!r:.60} is not supported")
         if config.get("bias", "none") != "none":

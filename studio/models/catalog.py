@@ -12,7 +12,9 @@ from typing import Literal
 HOUSE = "house"
 NON_COMMERCIAL = "CC-BY-NC-4.0"
 
-ModelKind = Literal["text", "melody", "unconditional", "part"]
+ModelKind = Literal["text", "melody", "unconditional", "part", "adapter"]
+SILENT_KINDS: tuple[ModelKind, ...] = ("part", "adapter")
+"""What makes no sound alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,8 @@ class KnownModel:
     Attributes:
         name: What a person types.
         kind: "text" takes words, "melody" takes words and a tune, "unconditional" takes neither;
-            a "part" makes no sound alone, models in audiocraft's format are completed with it.
+            a "part" makes no sound alone, models in audiocraft's format are completed with it; an
+            "adapter" changes a model.
         licence: SPDX name of the licence of its weights.
         size_megabytes: Of the files that are fetched, in units of a million bytes.
         sample_rate: In Hz; 0 for a part without sound.

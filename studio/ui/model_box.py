@@ -48,7 +48,7 @@ class ModelBox(ComboBox):
 
     def set_models(self, entries: Iterable[ModelEntry]) -> None:
         """Offer those of these models that are on this computer and make sound."""
-        usable = [entry.name for entry in entries if entry.path and entry.kind != "part"]
+        usable = [entry.name for entry in entries if entry.path and entry.plays]
         names = tuple(usable) or (HOUSE,)
         if names != self._names:
             self._names = names

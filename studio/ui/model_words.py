@@ -60,7 +60,7 @@ def read_traits(model: str, entry: ModelEntry | None = None) -> ModelTraits:
         return ModelTraits()
     bundle = open_bundle(folder)
     kind: ModelKind = "text" if bundle.has_text else "unconditional"
-    if bundle.config.get("model_type") == "musicgen_melody":
+    if bundle.has_melody:
         kind = "melody"
     template = None if bundle.prompting is None else PromptTemplate.from_dict(bundle.prompting)
     return ModelTraits(kind=kind if entry is None else entry.kind, template=template)

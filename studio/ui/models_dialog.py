@@ -107,7 +107,7 @@ class ModelsDialog(QDialog):
         known = entry is not None and not entry.registered
         coming = entry is not None and self._coming(entry.name)
         self.get_button.setEnabled(known and not here and not coming)
-        self.use_button.setEnabled(here and entry is not None and entry.kind != "part")
+        self.use_button.setEnabled(here and entry is not None and entry.plays)
         removable = entry is not None and not entry.embedded and (here or entry.registered)
         self.remove_button.setEnabled(removable)
         self.remove_button.setToolTip(

@@ -21,6 +21,7 @@ KIND_WORDS: Mapping[ModelKind, str] = {
     "melody": "words, melody",
     "unconditional": "no prompt",
     "part": "part of others",
+    "adapter": "changes others",
 }
 _TITLES = ("Model", "Hears", "Sound", "Size", "Licence", "Here")
 _SIZE_COLUMN = 3

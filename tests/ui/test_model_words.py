@@ -23,7 +23,7 @@ PROMPTING = {
 @pytest.fixture
 def bundle(monkeypatch):
     """What the next folder holds."""
-    held = SimpleNamespace(config={"text_encoder": {}}, prompting=None)
+    held = SimpleNamespace(has_text=True, has_melody=False, prompting=None)
     monkeypatch.setattr(model_words, "open_bundle", lambda _folder: held)
     monkeypatch.setattr(model_words, "holds_bundle", lambda _folder: True)
     return held
@@ -53,15 +53,13 @@ def test_a_bundle_without_a_template_takes_any_words(tmp_path, bundle):
 
 
 @pytest.mark.parametrize(
-    ("config", "kind"),
-    [
-        ({"model_type": "musicgen", "text_encoder": {}}, "text"),
-        ({"model_type": "musicgen_melody", "text_encoder": {}}, "melody"),
-        ({"model_type": "musicgen"}, "unconditional"),
-    ],
+    ("has_text", "has_melody", "kind"),
+    [(True, False, "text"), (True, True, "melody"), (False, False, "unconditional")],
 )
-def test_what_a_folder_listens_to_stands_in_its_config(tmp_path, bundle, config, kind):
-    bundle.config = config
+def test_what_a_folder_listens_to_is_what_its_bundle_has(
+    tmp_path, bundle, has_text, has_melody, kind
+):
+    bundle.has_text, bundle.has_melody = has_text, has_melody
     assert read_traits(str(tmp_path)).kind == kind
 
 

@@ -20,7 +20,7 @@ from studio.models.catalog import ModelKind
 
 _VERSION = 1
 _MAX_BYTES = 2**20
-_KINDS = ("text", "melody", "unconditional")
+_KINDS = ("text", "melody", "unconditional", "adapter")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,11 @@ class AddedModel:
     Attributes:
         folder: Absolute path of the person's folder.
         size_megabytes: Of its weights, in units of a million bytes.
-        sample_rate: In Hz.
-        channels: 1 is mono.
-        codebooks: Codes of one frame, over all channels.
-        kind: "text", "melody" or "unconditional".
+        sample_rate: In Hz; 0 for an adapter.
+        channels: 1 is mono; 0 for an adapter.
+        codebooks: Codes of one frame, over all channels; 0 for an adapter.
+        kind: "text", "melody", "unconditional" or "adapter".
+        base: The model that an adapter was made for, as far as it says; else "".
     """
 
     folder: str
@@ -42,6 +43,7 @@ class AddedModel:
     channels: int
     codebooks: int
     kind: ModelKind
+    base: str = ""
 
 
 class Registry:
@@ -93,9 +95,12 @@ class Registry:
 
 
 def _model(stored: dict[str, Any]) -> AddedModel:
-    model = AddedModel(**{field.name: stored[field.name] for field in fields(AddedModel)})
+    # Lists from before there were adapters name no base.
+    facts = {"base": ""} | stored
+    model = AddedModel(**{field.name: facts[field.name] for field in fields(AddedModel)})
     numbers = (model.size_megabytes, model.sample_rate, model.channels, model.codebooks)
     whole = all(type(number) is int for number in numbers)
-    if type(model.folder) is not str or not whole or model.kind not in _KINDS:
+    text = type(model.folder) is str and type(model.base) is str
+    if not text or not whole or model.kind not in _KINDS:
         raise ValueError("a model's facts are of another type")
     return model

@@ -8,15 +8,23 @@ touches a folder that is not its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.core.errors import ModelError
 from studio.core.paths import resources_dir
 from studio.core.storage import one_line, shown_path
+from studio.models.adapters import ADAPTER_CONFIG, is_adapter, open_adapter
 from studio.models.bundle import open_bundle, sha256_of
-from studio.models.catalog import HOUSE, KnownModel, ModelKind, find_known, known_models
+from studio.models.catalog import (
+    HOUSE,
+    SILENT_KINDS,
+    KnownModel,
+    ModelKind,
+    find_known,
+    known_models,
+)
 from studio.models.hub.cache import (
     forget_repository,
     holds_bundle,
@@ -43,13 +51,15 @@ class ModelEntry:
         name: What a person types.
         licence: Of its weights: an SPDX name, or "not stated".
         size_megabytes: Of its files, in units of a million bytes.
-        sample_rate: In Hz; 0 for a part without sound.
-        channels: 1 is mono; 0 for a part without sound.
-        codebooks: Codes of one frame, over all channels; 0 for a part without sound.
-        kind: "text", "melody" or "unconditional"; a "part" makes no sound alone.
+        sample_rate: In Hz; 0 for what has no sound.
+        channels: 1 is mono; 0 for what has no sound.
+        codebooks: Codes of one frame, over all channels; 0 for what has no sound.
+        kind: "text", "melody" or "unconditional"; a "part" makes no sound alone, an "adapter"
+            changes a model.
         embedded: Whether it comes with the program.
         registered: Whether the person added it as a folder.
         path: Where it lies; None when it is not on this machine.
+        base: The model that an adapter was made for, as far as it says; else "".
     """
 
     name: str
@@ -62,6 +72,12 @@ class ModelEntry:
     embedded: bool
     registered: bool
     path: Path | None
+    base: str = ""
+
+    @property
+    def plays(self) -> bool:
+        """Whether it makes sound by itself."""
+        return self.kind not in SILENT_KINDS
 
 
 class ModelShelf:
@@ -108,13 +124,46 @@ class ModelShelf:
         if isinstance(name_or_folder, str) and known is None:
             added = self._added()
             if name in added:
-                return self._bundle(self._present(name, added[name]))
+                present = self._present(name, added[name])
+                _refuse_adapter(name, present)
+                return self._bundle(present)
         folder = _existing_folder(name)
+        if folder is not None:
+            _refuse_adapter(name, folder)
         if folder is None:
             folder = snapshot_of(name if known is None else known.repository)
         if folder is None:
             raise _absent(name, known, added)
         return self._bundle(folder)
+
+    def resolve_adapter(self, name_or_folder: str | Path) -> Path:
+        """The folder of an adapter.
+
+        Args:
+            name_or_folder: A name that was added, or a folder.
+
+        Raises:
+            ModelError: There is no such adapter on this machine.
+        """
+        name = str(name_or_folder)
+        added = self._added()
+        if isinstance(name_or_folder, str) and name in added:
+            folder: Path | None = self._present(name, added[name])
+        else:
+            folder = _existing_folder(name)
+        if folder is None:
+            known = sorted(other for other in added if added[other].kind == "adapter")
+            choices = ", ".join([*map(one_line, known), "or a folder"])
+            raise ModelError(
+                f"There is no adapter {one_line(name)!r:.200}; choose {choices} with an"
+                f" {ADAPTER_CONFIG}."
+            )
+        if not is_adapter(folder):
+            raise ModelError(
+                f"{one_line(name):.200} is not an adapter, it has no {ADAPTER_CONFIG}; choose it"
+                " as the model instead."
+            )
+        return folder
 
     def models(self) -> tuple[ModelEntry, ...]:
         """The catalogue and what was added; quick, and a damaged list costs a notice only."""
@@ -167,16 +216,16 @@ class ModelShelf:
     # --- changing ------------------------------------------------------------------------------
 
     def add(self, folder: Path, name: str | None = None) -> ModelEntry:
-        """Give a model folder a name; it stays where it is.
+        """Give a folder with a model or an adapter a name; it stays where it is.
 
         It is opened and checked first; a model in audiocraft's format is converted.
 
         Args:
-            folder: In either format.
+            folder: A model in either format, or an adapter.
             name: What to call it; None takes the folder's own name.
 
         Raises:
-            ModelError: The folder is no usable model, or the name is taken or not possible.
+            ModelError: The folder is not usable, or the name is taken or not possible.
             StorageError: The list or the conversion cannot be written.
         """
         if self._registry is None:
@@ -184,7 +233,10 @@ class ModelShelf:
         folder = Path(folder).expanduser().absolute()
         name = folder.name if name is None else name
         self._check_free(name, folder, self._registry.read())
-        facts = _facts(folder, self._bundle(folder))
+        if is_adapter(folder):
+            facts = _adapter_facts(folder)
+        else:
+            facts = _facts(folder, self._bundle(folder))
         with self._registry.changing() as added:
             self._check_free(name, folder, added)
             added[name] = facts
@@ -285,14 +337,15 @@ def _existing_folder(name: str) -> Path | None:
         return None
 
 
-def _absent(name: str, known: KnownModel | None, added: Iterable[str]) -> ModelError:
+def _absent(name: str, known: KnownModel | None, added: Mapping[str, AddedModel]) -> ModelError:
     if known is not None or is_repository(name):
         return ModelError(
             f'The model {name} is not on this machine; fetch it with "studio models get {name}"'
             f' or choose "{HOUSE}".'
         )
-    names = [model.name for model in known_models() if model.kind != "part"]
-    choices = ", ".join([*names, *map(one_line, sorted(added))])
+    names = [model.name for model in known_models() if model.kind not in SILENT_KINDS]
+    own = (other for other in sorted(added) if added[other].kind not in SILENT_KINDS)
+    choices = ", ".join([*names, *map(one_line, own)])
     return ModelError(
         f"There is no model {one_line(name)!r:.200}; choose {choices}, or a folder with a"
         " config.json."
@@ -330,7 +383,35 @@ def _listed(name: str, facts: AddedModel) -> ModelEntry:
         kind=facts.kind,
         embedded=False,
         registered=True,
-        path=folder if holds_model(folder) else None,
+        path=folder if is_adapter(folder) or holds_model(folder) else None,
+        base=facts.base,
+    )
+
+
+def _refuse_adapter(name: str, folder: Path) -> None:
+    """Say what to do with an adapter that was given for a model."""
+    if is_adapter(folder) and not holds_model(folder):
+        raise ModelError(
+            f"{one_line(name):.200} is an adapter, not a model; choose the model it was made for,"
+            " and this with --adapter."
+        )
+
+
+def _adapter_facts(folder: Path) -> AddedModel:
+    """Open an adapter and note what the list shows.
+
+    Raises:
+        ModelError: It is broken, or of another kind.
+    """
+    adapter = open_adapter(folder)
+    return AddedModel(
+        folder=str(folder),
+        size_megabytes=max(1, round(4 * adapter.parameters / 1e6)),
+        sample_rate=0,
+        channels=0,
+        codebooks=0,
+        kind="adapter",
+        base=adapter.base,
     )
 
 
