@@ -14,8 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from studio.models.prompting import PromptTemplate
-from studio.models.torch_backend.text import TextBlock
-from studio.models.torch_backend.transformer import DecoderBlock, MusicLanguageModel, sinusoids
+from studio.models.torch_backend.text import TextBlock, TextEncoder
+from studio.models.torch_backend.transformer import (
+    DecoderBlock,
+    MusicDecoder,
+    MusicLanguageModel,
+    sinusoids,
+)
 
 _FINE = tuple(range(40))
 _COARSE = tuple(range(44, 124, 10))
@@ -27,24 +32,35 @@ _RULER_LAYERS = 2
 _COARSE_HEAD_FIRST = 14
 
 
-@torch.no_grad()
 def draw_weights(model: MusicLanguageModel) -> None:
     """Draw every weight at random, with the scales that suit a small model."""
-    decoder, text = model.decoder, model.text_encoder
+    draw_decoder(model.decoder)
+    draw_text_encoder(model.text_encoder)
+
+
+@torch.no_grad()
+def draw_decoder(decoder: MusicDecoder) -> None:
+    """Draw a decoder's weights, with those of cross-attention where it has it."""
     nn.init.normal_(decoder.embedding.weight, 0, 0.25)
     nn.init.normal_(decoder.heads.weight, 0, 0.02)
     branch_scale = 0.02 / math.sqrt(len(decoder.blocks))
+    has_text = decoder.config.cross_attention
     for block in decoder.blocks:
         assert isinstance(block, DecoderBlock)
-        for branch in (block.self_attention.out, block.cross_attention.out, block.ffn_out):
+        branches = [block.self_attention.out, block.ffn_out]
+        entries = [block.self_attention.qkv, block.ffn_in]
+        if has_text:
+            branches.insert(1, block.cross_attention.out)
+            entries[1:1] = [block.cross_attention.query, block.cross_attention.key_value]
+        for branch in branches:
             nn.init.normal_(branch.weight, 0, branch_scale)
-        for entry in (
-            block.self_attention.qkv,
-            block.cross_attention.query,
-            block.cross_attention.key_value,
-            block.ffn_in,
-        ):
+        for entry in entries:
             nn.init.normal_(entry.weight, 0, 0.04)
+
+
+@torch.no_grad()
+def draw_text_encoder(text: TextEncoder) -> None:
+    """Draw a text encoder's weights."""
     config = text.config
     inner = config.heads * config.head_dim
     nn.init.normal_(text.embedding.weight, 0, 0.5)
