@@ -1,0 +1,131 @@
+"""The decoder's weights, packed.
+
+Owns their names in a Hugging Face checkpoint and the arrays that the kernels read. Every layer is
+packed before the next one is read.
+
+Letters in shapes: D model width, F inner width, L layers, K codebooks, V codes in a codebook.
+Widths in memory are rounded up to multiples of 64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.models.language_config import DecoderConfig
+from studio.models.native_backend.panels import Panels, pack, rounded_up
+from studio.models.native_backend.weights import take
+
+Arrays = dict[str, NDArray[Any]]
+_OUTER = "decoder.model.decoder"
+# The last products decide between codes; with four bits they would lose most.
+_OUTPUT_PRECISION = {"int4": "int8"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DecoderWeights:
+    """What a pass reads.
+
+    Attributes:
+        arrays: `embedding` float32 [K * (V + 1), D], `output_norm` [2, D], `norms` [L, 3, 2, D],
+            and for each matrix `NAME` and `NAME_scales`: `output`, and with an axis of layers
+            before them `qkv`, `out`, `cross_query`, `cross_out`, `cross_keys_values`, `inner`,
+            `outer`; those of cross-attention only where there is one.
+        precision: Of the layers.
+    """
+
+    arrays: Arrays
+    precision: str
+
+    @property
+    def integers(self) -> bool:
+        """Whether rows are rounded before they are multiplied."""
+        return self.precision in ("int8", "int4")
+
+    def matrix(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Weights and scales; empty ones for a model without that matrix."""
+        if name in self.arrays:
+            return self.arrays[name], self.arrays[f"{name}_scales"]
+        blank = self.arrays["qkv"], self.arrays["qkv_scales"]
+        return blank[0][:0], blank[1][:0]
+
+    @classmethod
+    def read(
+        cls,
+        tensors: Mapping[str, NDArray[np.float32]],
+        config: DecoderConfig,
+        precision: str,
+    ) -> DecoderWeights:
+        """Read and pack the tensors of a checkpoint, by their full names.
+
+        Raises:
+            ModelError: A tensor is missing, of the wrong shape, or not finite.
+        """
+        books = range(config.codebooks)
+        tables = [f"{_OUTER}.embed_tokens.{book}.weight" for book in books]
+        heads = [f"decoder.lm_heads.{book}.weight" for book in books]
+        rows, dim = config.codebooks * (config.vocabulary + 1), config.dim
+        output = take(tensors, (config.codebooks * config.vocabulary, dim), *heads)
+        packed = pack(output, _OUTPUT_PRECISION.get(precision, precision))
+        arrays: Arrays = {
+            "embedding": take(tensors, (rows, dim), *tables),
+            "output_norm": _norm(tensors, f"{_OUTER}.layer_norm", dim),
+            "output": packed.weights,
+            "output_scales": packed.scales,
+            "norms": np.zeros((config.layers, 3, 2, rounded_up(dim)), dtype=np.float32),
+        }
+        for layer in range(config.layers):
+            prefix = f"{_OUTER}.layers.{layer}"
+            for place, name in _norm_names(prefix, config):
+                arrays["norms"][layer, place] = _norm(tensors, name, dim)
+            for name, shape, parts in _matrix_names(prefix, config):
+                put(
+                    arrays,
+                    name,
+                    layer,
+                    config.layers,
+                    pack(take(tensors, shape, *parts), precision),
+                )
+        return cls(arrays=arrays, precision=precision)
+
+
+def put(arrays: Arrays, name: str, layer: int, layers: int, packed: Panels) -> None:
+    """Put one layer's matrix into the array of all layers."""
+    for key, value in ((name, packed.weights), (f"{name}_scales", packed.scales)):
+        if key not in arrays:
+            arrays[key] = np.empty((layers, *value.shape), dtype=value.dtype)
+        arrays[key][layer] = value
+
+
+def _norm(tensors: Mapping[str, NDArray[np.float32]], name: str, dim: int) -> NDArray[np.float32]:
+    both = np.zeros((2, rounded_up(dim)), dtype=np.float32)
+    both[0, :dim] = take(tensors, (dim,), f"{name}.weight")
+    both[1, :dim] = take(tensors, (dim,), f"{name}.bias")
+    return both
+
+
+def _norm_names(prefix: str, config: DecoderConfig) -> Iterator[tuple[int, str]]:
+    yield 0, f"{prefix}.self_attn_layer_norm"
+    if config.cross_attention:
+        yield 1, f"{prefix}.encoder_attn_layer_norm"
+    yield 2, f"{prefix}.final_layer_norm"
+
+
+def _matrix_names(
+    prefix: str, config: DecoderConfig
+) -> Iterator[tuple[str, tuple[int, int], list[str]]]:
+    """Each matrix of a layer: our name, its shape, its parts in the checkpoint."""
+    dim, inner = config.dim, config.ffn_dim
+    own, cross = f"{prefix}.self_attn", f"{prefix}.encoder_attn"
+    yield "qkv", (3 * dim, dim), [f"{own}.{part}_proj.weight" for part in "qkv"]
+    yield "out", (dim, dim), [f"{own}.out_proj.weight"]
+    if config.cross_attention:
+        yield "cross_query", (dim, dim), [f"{cross}.q_proj.weight"]
+        yield "cross_keys_values", (2 * dim, dim), [f"{cross}.{part}_proj.weight" for part in "kv"]
+        yield "cross_out", (dim, dim), [f"{cross}.out_proj.weight"]
+    yield "inner", (inner, dim), [f"{prefix}.fc1.weight"]
+    yield "outer", (dim, inner), [f"{prefix}.fc2.weight"]
