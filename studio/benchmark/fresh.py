@@ -169,7 +169,7 @@ def _make(outbox: Connection, take: FreshTake) -> _Memory:
             outbox.send("heard")
 
     request = usual_request(take.folder, model, take.frames)
-    Engine(lambda name, precision=None: model).generate(request, hear)
+    Engine(lambda name, precision=None, adapters=(): model).generate(request, hear)
     return _Memory(before=before, loaded=loaded)
 
 

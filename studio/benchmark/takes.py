@@ -71,7 +71,7 @@ def measure_takes(
 
 
 def _engine(contestant: Contestant) -> Engine:
-    return Engine(lambda name, precision=None: contestant.model)
+    return Engine(lambda name, precision=None, adapters=(): contestant.model)
 
 
 def _make(engine: Engine, threads: int, requests: Sequence[GenerationRequest]) -> _Made:

@@ -43,6 +43,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--negative", default="", metavar="TEXT", help="what to lead away from")
     parser.add_argument("--model", default="house", metavar="NAME", help="name or model folder")
+    parser.add_argument(
+        "--adapter",
+        dest="adapters",
+        action="append",
+        type=adapter_use,
+        default=[],
+        metavar="NAME[:S]",
+        help="adapter that changes the model, and how much (1); several add up",
+    )
     parser.add_argument("--bpm", type=float, metavar="N", help="tempo, 60 to 200")
     parser.add_argument("--bars", type=int, metavar="N", help="length of the loop in bars, 1 to 64")
     parser.add_argument("--key", metavar="KEY", help="key such as Am, F#m or C")
@@ -67,6 +76,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="format of the weights; fewer bits are faster",
     )
     add_making_flags(parser)
+
+
+def adapter_use(text: str) -> tuple[str, float]:
+    """`NAME` or `NAME:STRENGTH`; what follows a last colon and is no number belongs to the name."""
+    name, colon, strength = text.rpartition(":")
+    try:
+        return (name, float(strength)) if colon else (text, 1.0)
+    except ValueError:
+        return text, 1.0
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
@@ -124,6 +142,7 @@ def _without_prompt(arguments: argparse.Namespace) -> GenerationRequest:
         temperature=arguments.temperature,
         guidance=arguments.guidance,
         precision=arguments.precision,
+        adapters=tuple(arguments.adapters),
         melody_file=arguments.melody,
         continue_file=arguments.continue_file,
         continue_seconds=arguments.continue_seconds,

@@ -246,6 +246,7 @@ def facts(
         "prompt": request.prompt,
         "negative": request.negative,
         "precision": request.precision,
+        "adapters": [list(use) for use in request.adapters],
         "bpm": take.tempo_bpm,
         "key": take.key,
         "bars": take.bars,

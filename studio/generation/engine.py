@@ -35,6 +35,10 @@ _WARM_UP_FRAMES = 14
 DEFAULT_BATCH = 8
 
 
+Adapters = tuple[tuple[str, float], ...]
+"""What changes a model, see `GenerationRequest.adapters`."""
+
+
 def never() -> bool:
     """The answer of a caller that does not cancel."""
     return False
@@ -43,8 +47,10 @@ def never() -> bool:
 class ModelLoader(Protocol):
     """What reads a model."""
 
-    def __call__(self, name: str, *, precision: str | None = None) -> LoadedModel:
-        """Read a model by name or folder, in a precision where one is given."""
+    def __call__(
+        self, name: str, *, precision: str | None = None, adapters: Adapters = ()
+    ) -> LoadedModel:
+        """Read a model by name or folder, in a precision where one is given, and changed."""
         ...
 
 
@@ -59,6 +65,7 @@ class Engine:
         self._load = model_loader
         self._name: str | None = None
         self._precision: str | None = None
+        self._adapters: Adapters = ()
         self._model: LoadedModel | None = None
 
     def info(self, model: str) -> ModelInfo:
@@ -69,29 +76,33 @@ class Engine:
         """
         return self._loaded(model).backend.info
 
-    def load(self, model: str, precision: str | None) -> ModelInfo:
+    def load(self, model: str, precision: str | None, adapters: Adapters = ()) -> ModelInfo:
         """Have a model in memory in a precision, None being the usual one.
 
         Raises:
-            ModelError: It is unknown or broken, or this machine does not compute so.
+            ModelError: It or an adapter is unknown or broken, or this machine does not compute so.
         """
-        return self._loaded_in(model, precision).backend.info
+        return self._loaded_in(model, precision, adapters).backend.info
 
-    def is_loaded(self, model: str, precision: str | None) -> bool:
-        """Whether a request for `model` in `precision` finds it in memory."""
-        return self._holds(lasting_name(model), precision)
+    def is_loaded(self, model: str, precision: str | None, adapters: Adapters = ()) -> bool:
+        """Whether a request for `model` in `precision` with `adapters` finds it in memory."""
+        return self._holds(lasting_name(model), precision, _lasting(adapters))
 
-    def warm_up(self, model: str, precision: str | None = None) -> None:
+    def warm_up(self, model: str, precision: str | None = None, adapters: Adapters = ()) -> None:
         """Load a model and run it for a moment, so that the next take starts at once.
 
         Raises:
             ModelError: It is unknown or broken.
         """
-        info = self.load(model, precision)
+        info = self.load(model, precision, adapters)
         frames = min(_WARM_UP_FRAMES, info.window_frames)
         prompt = "warm up" if info.has_text else ""
         request = GenerationRequest(
-            prompt=prompt, model=model, precision=precision, max_steps=frames
+            prompt=prompt,
+            model=model,
+            precision=precision,
+            adapters=adapters,
+            max_steps=frames,
         )
         self.generate(request)
 
@@ -218,7 +229,7 @@ class Engine:
         Raises:
             InputError: The sound is empty or holds values that are not numbers.
         """
-        model = self._loaded_in(request.model, request.precision)
+        model = self._loaded_in(request.model, request.precision, request.adapters)
         speed = playing_speed(request, model.backend.info, model.template)
         source = encode_clip(model.backend, clip, speed=speed)
         return replace(request, source=source, from_seconds=clip.duration_seconds)
@@ -267,23 +278,23 @@ class Engine:
         return backend.logits(np.ascontiguousarray(tokens, dtype=np.int64), conditions)
 
     def _loaded(self, name: str) -> LoadedModel:
-        """The model in whichever precision it is in memory, else the usual one."""
+        """The model as it is in memory, in any precision and with any adapters, else plain."""
         if self._model is not None and self._name == lasting_name(name):
             return self._model
         return self._loaded_in(name, None)
 
-    def _loaded_in(self, name: str, precision: str | None) -> LoadedModel:
-        name = lasting_name(name)
-        if self._model is None or not self._holds(name, precision):
+    def _loaded_in(self, name: str, precision: str | None, adapters: Adapters = ()) -> LoadedModel:
+        name, adapters = lasting_name(name), _lasting(adapters)
+        if self._model is None or not self._holds(name, precision, adapters):
             if self._model is not None:
                 self._model = None  # two models at once may not fit into memory
                 give_back_memory()
-            self._model = self._load(name, precision=precision)
-            self._name, self._precision = name, precision
+            self._model = self._load(name, precision=precision, adapters=adapters)
+            self._name, self._precision, self._adapters = name, precision, adapters
         return self._model
 
-    def _holds(self, name: str, precision: str | None) -> bool:
-        if self._model is None or self._name != name:
+    def _holds(self, name: str, precision: str | None, adapters: Adapters) -> bool:
+        if self._model is None or (self._name, self._adapters) != (name, adapters):
             return False
         return precision in (self._precision, self._model.backend.info.precision)
 
@@ -292,8 +303,9 @@ class Engine:
     ) -> tuple[LoadedModel, RenderPlan]:
         """The model of a request, and its plan with every file read."""
         request = with_melody(request.checked())
-        request = replace(request, model=lasting_name(request.model))
-        model = self._loaded_in(request.model, request.precision)
+        uses = tuple((lasting_name(name), strength) for name, strength in request.adapters)
+        request = replace(request, model=lasting_name(request.model), adapters=uses)
+        model = self._loaded_in(request.model, request.precision, request.adapters)
         info = model.backend.info
         if request.continue_file is not None:
             speed = playing_speed(request, info, model.template)
@@ -315,7 +327,7 @@ class Engine:
             for request in requests[done + 1 : done + limit]:
                 if lasting_name(request.model) != first.request.model:
                     break
-                if request.precision != known.precision:
+                if request.precision != known.precision or request.adapters != known.adapters:
                     break
                 # Where only the seed differs, the files have been read.
                 alike = request.with_seed(known.seed) == known
@@ -346,6 +358,11 @@ class Engine:
                 "There is not enough memory for this take; ask for a shorter one, or close "
                 "other programs."
             ) from error
+
+
+def _lasting(adapters: Adapters) -> Adapters:
+    """Those that change anything, under names that last."""
+    return tuple((lasting_name(name), strength) for name, strength in adapters if strength)
 
 
 def _moved(

@@ -172,7 +172,7 @@ class _Child:
     def _generate(self, message: Generate) -> Take:
         state: Literal["loading", "running"] = "running"
         request = message.request
-        if not self._engine.is_loaded(request.model, request.precision):
+        if not self._engine.is_loaded(request.model, request.precision, request.adapters):
             state = "loading"
         self._send(Heard(state=state))
 

@@ -5,9 +5,11 @@ Owns the pairing of a backend with the bundle's text template. It knows no netwo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.models.adapters import AdapterUse
 from studio.models.backend import MusicBackend
 from studio.models.bundle import open_bundle
 from studio.models.catalog import HOUSE
@@ -41,6 +43,7 @@ def load_model(
     shelf: ModelShelf | None = None,
     backend: str | None = None,
     precision: str | None = None,
+    adapters: Sequence[tuple[str, float]] = (),
 ) -> LoadedModel:
     """Read a model.
 
@@ -49,15 +52,27 @@ def load_model(
         shelf: The models that a person has added; None knows the catalogue only.
         backend: What computes; None picks.
         precision: Number format of the weights; None picks.
+        adapters: What changes it: names on the shelf or folders, with their strengths. One of
+            strength 0 is not looked for.
 
     Raises:
-        ModelError: It is unknown or broken.
+        ModelError: It is unknown or broken, or an adapter is, or they do not fit each other.
     """
     shelf = shelf or ModelShelf(None)
     folder = shelf.resolve(name)
     prompting = open_bundle(folder).prompting
     template = None if prompting is None else PromptTemplate.from_dict(prompting)
+    uses = [
+        AdapterUse(folder=shelf.resolve_adapter(each), strength=strength)
+        for each, strength in adapters
+        if strength
+    ]
     loaded = load_backend(
-        folder, backend=backend, precision=precision, digest=shelf.digest, speeds=shelf.speeds
+        folder,
+        backend=backend,
+        precision=precision,
+        digest=shelf.digest,
+        speeds=shelf.speeds,
+        adapters=uses,
     )
     return LoadedModel(backend=loaded, template=template)

@@ -10,7 +10,7 @@ import functools
 import operator
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, SupportsIndex, Unpack
 
@@ -38,11 +38,19 @@ class MusicGen:
     in a codebook, C channels, N sample frames.
     """
 
-    def __init__(self, name: str, engine: Engine, precision: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        precision: str | None = None,
+        adapters: Mapping[str, float] | None = None,
+    ) -> None:
         self._name = name
         self._engine = engine
         self._precision = precision
-        self._info = engine.load(name, precision)
+        self._adapters = tuple((adapters or {}).items())
+        plain = GenerationRequest(prompt="", model=name, adapters=self._adapters).checked()
+        self._info = engine.load(name, precision, plain.adapters)
 
     @classmethod
     def from_pretrained(
@@ -51,6 +59,7 @@ class MusicGen:
         *,
         backend: str | None = None,
         precision: str | None = None,
+        adapters: Mapping[str, float] | None = None,
     ) -> Self:
         """Load a model.
 
@@ -59,14 +68,17 @@ class MusicGen:
             backend: What computes; None picks the best one here.
             precision: Number format of the decoder's weights: "float32", "bfloat16" or "int8"
                 (fastest, smallest); None takes the one that suits model and machine.
+            adapters: What changes the model: names of adapters that were added, or their
+                folders, and how much of each. 1 is as it was trained, 0 is none.
 
         Raises:
-            ModelError: It is unknown or broken.
+            InputError: A strength makes no sense.
+            ModelError: The model or an adapter is unknown or broken, or they do not fit.
         """
         limit_threads()
         shelf = ModelShelf(default_paths().models_dir)
         load = functools.partial(load_model, shelf=shelf, backend=backend)
-        return cls(os.fspath(name), Engine(load), precision)
+        return cls(os.fspath(name), Engine(load), precision, adapters)
 
     @property
     def name(self) -> str:
@@ -188,7 +200,7 @@ class MusicGen:
             StudioError: See `Engine.generate`.
         """
         request = extended(
-            replace(take.request, model=self._name, precision=self._precision),
+            self._own(take.request),
             take.codes,
             model_hash=take.model_hash,
             length_seconds=take.clip.duration_seconds,
@@ -218,7 +230,7 @@ class MusicGen:
             StudioError: See `Engine.generate`.
         """
         request = regenerated(
-            replace(take.request, model=self._name, precision=self._precision),
+            self._own(take.request),
             take.codes,
             model_hash=take.model_hash,
             from_seconds=_real(from_seconds),
@@ -271,6 +283,12 @@ class MusicGen:
         texts = [descriptions] * len(grid) if isinstance(descriptions, str) else descriptions
         return self._engine.logits(self._name, grid, texts)
 
+    def _own(self, request: GenerationRequest) -> GenerationRequest:
+        """A recipe with this model in the place of its own."""
+        return replace(
+            request, model=self._name, precision=self._precision, adapters=self._adapters
+        )
+
     def _requests(
         self, descriptions: str | Sequence[str], options: Options
     ) -> list[GenerationRequest]:
@@ -302,6 +320,7 @@ class MusicGen:
                 temperature=_real(options.get("temperature")),
                 guidance=_real(options.get("guidance")),
                 precision=self._precision,
+                adapters=self._adapters,
                 negative=options.get("negative", ""),
                 **material,
             )

@@ -19,6 +19,7 @@ from studio.generation.material import pitch_classes_of
 from studio.generation.request import GenerationRequest
 from studio.generation.windows import Window, slide
 from studio.models.backend import Condition, ModelInfo, Sampling
+from studio.models.bundle import codes_fingerprint
 from studio.models.prompting import PromptTemplate
 
 DEFAULT_BARS = 2
@@ -257,7 +258,8 @@ def _new_part(
             f"The codes to keep are not those of {info.name}: it has {info.codebooks} codebooks "
             f"of {info.codebook_size}; take the model that made them."
         )
-    if request.source_hash not in (None, info.fingerprint):
+    known = request.source_hash
+    if known is not None and codes_fingerprint(known) != codes_fingerprint(info.fingerprint):
         raise InputError(
             f"The model {info.name} has changed since it made the codes to keep, so they mean "
             "nothing any more; make the take again."

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from studio.audio.clip import AudioClip
 from studio.core.errors import InputError
 from studio.editing.key import parse_key
+from studio.models.adapters import MOST_STRENGTH
 from studio.models.codes import CodeSequence
 from studio.models.prompting import tempo_in
 from studio.models.selection import MLX_PRECISIONS
@@ -36,6 +37,7 @@ MAX_TEMPERATURE = 10.0
 MAX_GUIDANCE = 20.0
 MAX_COUNT = 1_000
 MAX_MELODY_FRAMES = 4_800  # ten minutes
+MAX_ADAPTERS = 8
 _PITCH_CLASSES = frozenset("0123456789ab")
 
 
@@ -69,6 +71,8 @@ class GenerationRequest:
         guidance: Weight of the prompt against the null condition; 1 is unguided.
         precision: Number format of the decoder's weights, one of `selection.PRECISIONS`; None is
             what suits model and machine.
+        adapters: What changes the model: names of adapters, or their folders, and how much of
+            each; 1 is as it was trained, 0 is none.
         negative: What guidance leads away from; "" is the null condition.
         melody_file: Sound whose melody a melody model shall follow.
         melody: That melody: the pitch class of each chroma frame (7.8125 a second) as one digit,
@@ -94,6 +98,7 @@ class GenerationRequest:
     temperature: float | None = None
     guidance: float | None = None
     precision: str | None = None
+    adapters: tuple[tuple[str, float], ...] = ()
     negative: str = ""
     melody_file: str | None = None
     melody: str | None = None
@@ -153,6 +158,7 @@ class GenerationRequest:
         if len(given) > 1:
             raise InputError(f"Give one length only, not {' and '.join(given)} together.")
         self._check_sampling()
+        self._check_adapters()
         self._check_material()
         return replace(self, key=None if self.key is None else stored_key(self.key))
 
@@ -183,6 +189,14 @@ class GenerationRequest:
                 f"The precision must be one of {', '.join(MLX_PRECISIONS)}, not "
                 f"{_short(self.precision)}."
             )
+
+    def _check_adapters(self) -> None:
+        if len(self.adapters) > MAX_ADAPTERS:
+            raise InputError(
+                f"{MAX_ADAPTERS} adapters are the most at once, not {len(self.adapters)}."
+            )
+        for use in self.adapters:
+            _check_adapter(use)
 
     def _check_material(self) -> None:
         for name, file in (("melody", self.melody_file), ("sound", self.continue_file)):
@@ -239,6 +253,8 @@ class GenerationRequest:
             values: dict[str, Any] = json.loads(text)
             known = {field.name for field in fields(cls)}
             values = {key: value for key, value in values.items() if key in known}
+            uses = values.get("adapters") or ()
+            values["adapters"] = tuple((name, strength) for name, strength in uses)
             if values.get("source") is not None:
                 values["source"] = CodeSequence.from_text(values["source"])
             return cls(**values)
@@ -267,6 +283,15 @@ def _check_text(name: str, value: object) -> None:
         value.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"The {name} holds bytes that are no text; type it in UTF-8.") from error
+
+
+def _check_adapter(use: object) -> None:
+    match use:
+        case (str(name), strength) if name.strip() and "\0" not in name:
+            what = f"strength of the adapter {_short(name)}"
+            _check_number(what, strength, -MOST_STRENGTH, MOST_STRENGTH)
+        case _:
+            raise InputError(f"An adapter is a name and its strength, not {_short(use)}.")
 
 
 def _check_whole(name: str, value: object, low: int, high: int) -> None:
@@ -313,7 +338,7 @@ class Take:
         request: What was asked, with the seed and every default filled in.
         clip: The sound, at the exact asked length.
         codes: Undelayed codec tokens, int64 [K, T]: K codebooks, T codec frames.
-        model_hash: Fingerprint of the bundle that made it (hex SHA-256).
+        model_hash: Fingerprint of the bundle that made it, see `Bundle.fingerprint`.
         tempo_bpm: A fact when the request named a tempo, else None.
         bars: Whole bars, when the take is a loop.
         key: As asked or rendered, None when unknown.

@@ -25,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from studio.core.errors import ModelError
 from studio.models.bundle import MAX_TENSORS, Bundle, file_fault, read_json, sha256_of
 from studio.models.config_fields import read_integer, read_number
+from studio.models.shapes import CODEC_PREFIX
 from studio.models.updates import LowRank, Update
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -203,6 +204,11 @@ def _tensor_of(bundle: Bundle, adapter: Adapter, module: str, change: LowRank) -
     """The tensor that a change is for."""
     # One trained on the decoder alone does not know that it has a name in the whole.
     names = (f"{module}.weight", f"decoder.{module}.weight")
+    if module.startswith(CODEC_PREFIX):
+        raise ModelError(
+            f"The adapter {adapter.name:.80} changes the codec, so that codes would mean something"
+            " else; use one that changes the language model only."
+        )
     name = next((name for name in names if name in bundle.entries), None)
     made_for = (
         f"the model it was made for ({adapter.base:.80})" if adapter.base else "its own model"

@@ -91,7 +91,7 @@ class ModelInfo:
         parameters: Numbers in its language model, text encoder included.
         precision: Of its decoder's weights.
         cache_bytes: What one decoder stream keeps in memory for each step.
-        fingerprint: Hex SHA-256 of the bundle.
+        fingerprint: See `Bundle.fingerprint`.
         sampling: What the model's makers recommend.
     """
 

@@ -31,6 +31,7 @@ WEIGHTS_INDEX = "model.safetensors.index.json"
 TEXT = "musicgen"
 MELODY = "musicgen_melody"
 
+_CHANGED_BY = "+"
 MAX_JSON_BYTES = 32 * 2**20
 MAX_TENSORS = 100_000
 _Result = TypeVar("_Result")
@@ -45,6 +46,11 @@ def sha256_of(file: Path) -> str:
     """
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def codes_fingerprint(fingerprint: str) -> str:
+    """What codes of a model mean, in its `Bundle.fingerprint`: no adapter changes that."""
+    return fingerprint.partition(_CHANGED_BY)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +119,7 @@ class Bundle:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hex SHA-256 over every file that was read, and what adapters change.
+        """Hex SHA-256 over every file that was read; `+` and another where adapters change it.
 
         Raises:
             ModelError: A file can no longer be read.
@@ -127,9 +133,10 @@ class Bundle:
             except OSError as error:
                 raise file_fault(file, f"it cannot be read ({error.strerror})") from error
             total.update(f"{file.name} {digest}\n".encode())
-        for mark in self.marks:
-            total.update(f"{mark}\n".encode())
-        return total.hexdigest()
+        if not self.marks:
+            return total.hexdigest()
+        changed = hashlib.sha256("\n".join(self.marks).encode()).hexdigest()
+        return f"{total.hexdigest()}{_CHANGED_BY}{changed}"
 
     def tensors(self, framework: str = "pt") -> Mapping[str, Any]:
         """The tensors by name, each read, and changed by adapters, when it is asked for.

@@ -38,7 +38,7 @@ def test_every_flag_reaches_the_request(
 ) -> None:
     flags = (
         "--prompt dub --model house --bpm 140 --bars 4 --key Bbm --seed 9 --top-k 40 --top-p 0.5 "
-        "--temperature 0.7 --guidance 2"
+        "--temperature 0.7 --guidance 2 --adapter dusty --adapter a:b:-0.5"
     )
     assert studio("generate", *flags.split()) == 0
     assert tones == [
@@ -53,6 +53,7 @@ def test_every_flag_reaches_the_request(
             top_p=0.5,
             temperature=0.7,
             guidance=2.0,
+            adapters=(("dusty", 1.0), ("a:b", -0.5)),
         )
     ]
 
@@ -159,6 +160,7 @@ def test_json_says_everything_about_a_take_and_nothing_else(
         "seed": 7,
         "model": "house",
         "prompt": "dub",
+        "adapters": [],
         "bpm": 140.0,
         "key": None,
         "bars": 2,
@@ -250,6 +252,18 @@ def test_an_unconditional_model_needs_no_words(
     capsys.readouterr()
     assert studio("generate", "--prompt", "dub", *flags) == 1
     assert "makes sound without words; leave the prompt empty" in capsys.readouterr().err
+
+
+def test_an_adapter_that_is_not_there_is_named_in_one_line(
+    studio: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    flags = ("--prompt", "dub", "--max-steps", 2, "--no-library", "--output", tmp_path / "x.wav")
+    assert studio("generate", *flags, "--adapter", "nothing:0.5") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "There is no adapter 'nothing'" in err
+    assert studio("generate", *flags, "--adapter", "nothing:9") == 1
+    assert "strength of the adapter 'nothing' must be from -4 to 4" in capsys.readouterr().err
 
 
 def test_an_added_model_is_known_by_its_name(

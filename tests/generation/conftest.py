@@ -156,7 +156,7 @@ def plain_model(backend: ToneBackend) -> LoadedModel:
 
 @pytest.fixture
 def load_plain(plain_model: LoadedModel) -> ModelLoader:
-    return lambda name, precision=None: plain_model
+    return lambda name, precision=None, adapters=(): plain_model
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from studio.audio.clip import AudioClip
 from studio.core.errors import CancelledError, EngineError, InputError, ModelError
 from studio.editing.loops import seam_step
-from studio.generation.engine import Engine, ModelLoader
+from studio.generation.engine import Adapters, Engine, ModelLoader
 from studio.generation.loading import LoadedModel
 from studio.generation.request import Chunk, GenerationRequest, Take
 from studio.generation.revision import extended, regenerated
@@ -20,12 +20,12 @@ from tests.generation.conftest import ToneBackend
 
 @pytest.fixture
 def engine(plain_model: LoadedModel) -> Engine:
-    return Engine(lambda name, precision=None: plain_model)
+    return Engine(lambda name, precision=None, adapters=(): plain_model)
 
 
 @pytest.fixture
 def grid_engine(grid_model: LoadedModel) -> Engine:
-    return Engine(lambda name, precision=None: grid_model)
+    return Engine(lambda name, precision=None, adapters=(): grid_model)
 
 
 def request(**values: Any) -> GenerationRequest:
@@ -137,7 +137,9 @@ def test_a_loud_sound_is_bent_under_full_scale(
             return self._stream.finish() * np.float32(9)
 
     monkeypatch.setattr(backend, "decoder_stream", Loud)
-    take = Engine(lambda name, precision=None: plain_model).generate(request(max_steps=60))
+    take = Engine(lambda name, precision=None, adapters=(): plain_model).generate(
+        request(max_steps=60)
+    )
     assert 0.9 < np.abs(take.clip.samples).max() <= 0.98
 
 
@@ -150,7 +152,7 @@ def test_cancelling_stops_before_the_next_step(engine: Engine, backend: ToneBack
 def test_a_model_is_loaded_once_and_replaced_by_another(plain_model: LoadedModel) -> None:
     loaded: list[str] = []
 
-    def load(name: str, *, precision: str | None = None) -> LoadedModel:
+    def load(name: str, *, precision: str | None = None, adapters: Adapters = ()) -> LoadedModel:
         loaded.append(name)
         return plain_model
 
@@ -165,7 +167,7 @@ def test_a_precision_is_loaded_when_it_is_asked_for_and_kept_in_the_recipe(
 ) -> None:
     asked: list[str | None] = []
 
-    def load(name: str, *, precision: str | None = None) -> LoadedModel:
+    def load(name: str, *, precision: str | None = None, adapters: Adapters = ()) -> LoadedModel:
         asked.append(precision)
         backend.info = replace(backend.info, precision=precision or "float32")
         return LoadedModel(backend=backend)
@@ -184,13 +186,53 @@ def test_a_precision_is_loaded_when_it_is_asked_for_and_kept_in_the_recipe(
         engine.generate(request(precision="int3"))
 
 
+def test_other_adapters_are_another_model_and_those_of_no_strength_are_none(
+    plain_model: LoadedModel,
+) -> None:
+    asked: list[Adapters] = []
+
+    def load(name: str, *, precision: str | None = None, adapters: Adapters = ()) -> LoadedModel:
+        asked.append(adapters)
+        return plain_model
+
+    engine = Engine(load)
+    uses: list[Adapters] = [
+        (),
+        (("a", 0.0),),
+        (("a", 1.0),),
+        (("a", 1.0), ("b", 0.0)),
+        (("a", 2.0),),
+    ]
+    for adapters in uses:
+        take = engine.generate(request(max_steps=2, adapters=adapters))
+        assert take.request.adapters == adapters
+    assert asked == [(), (("a", 1.0),), (("a", 2.0),)]
+    assert engine.is_loaded("house", None, (("a", 2.0),))
+    assert not engine.is_loaded("house", None)
+    engine.warm_up("house", adapters=(("b", 1.0),))
+    assert asked[-1] == (("b", 1.0),)
+
+
+def test_takes_with_other_adapters_are_not_made_together(plain_model: LoadedModel) -> None:
+    asked: list[Adapters] = []
+
+    def load(name: str, *, precision: str | None = None, adapters: Adapters = ()) -> LoadedModel:
+        asked.append(adapters)
+        return plain_model
+
+    first, second = request(max_steps=4, adapters=(("a", 1.0),)), request(max_steps=4)
+    takes = Engine(load).generate_many([first, first.with_seed(2), second])
+    assert [take.request.adapters for take in takes] == [(("a", 1.0),)] * 2 + [()]
+    assert asked == [(("a", 1.0),), ()]
+
+
 def test_a_recipe_names_a_model_folder_in_full(
     plain_model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("bundle", "house"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
-    engine = Engine(lambda name, precision=None: plain_model)
+    engine = Engine(lambda name, precision=None, adapters=(): plain_model)
     assert engine.generate(request(model="./bundle", max_steps=2)).request.model == str(
         tmp_path / "bundle"
     )
@@ -199,7 +241,7 @@ def test_a_recipe_names_a_model_folder_in_full(
 
 
 def test_an_impossible_request_is_refused_before_the_model_is_loaded() -> None:
-    def load(name: str, *, precision: str | None = None) -> LoadedModel:
+    def load(name: str, *, precision: str | None = None, adapters: Adapters = ()) -> LoadedModel:
         raise AssertionError("not to be loaded")
 
     with pytest.raises(InputError, match="tempo"):
@@ -214,7 +256,7 @@ def test_too_little_memory_is_said_in_one_line(
 
     monkeypatch.setattr(plain_model.backend, "decoder_stream", no_memory)
     with pytest.raises(EngineError, match="not enough memory"):
-        Engine(lambda name, precision=None: plain_model).generate(request(max_steps=2))
+        Engine(lambda name, precision=None, adapters=(): plain_model).generate(request(max_steps=2))
 
 
 def test_sound_that_is_no_number_is_refused(
@@ -229,7 +271,9 @@ def test_sound_that_is_no_number_is_refused(
 
     monkeypatch.setattr(plain_model.backend, "decoder_stream", Broken)
     with pytest.raises(ModelError, match="not made of numbers"):
-        Engine(lambda name, precision=None: plain_model).generate(request(max_steps=20))
+        Engine(lambda name, precision=None, adapters=(): plain_model).generate(
+            request(max_steps=20)
+        )
 
 
 @pytest.mark.parametrize(
@@ -311,7 +355,7 @@ def test_codes_of_many_takes_are_made_in_batches(engine: Engine, backend: ToneBa
 
 def test_a_batch_keeps_within_its_memory(plain_model: LoadedModel, backend: ToneBackend) -> None:
     backend.info = replace(backend.info, cache_bytes=2**23)
-    Engine(lambda name, precision=None: plain_model).generate_many(
+    Engine(lambda name, precision=None, adapters=(): plain_model).generate_many(
         [request(max_steps=60, seed=s) for s in range(5)]
     )
     assert [len(call["texts"]) for call in backend.calls] == [2, 2, 1]
@@ -426,7 +470,9 @@ def test_a_melody_runs_through_the_windows(
     backend: ToneBackend, plain_model: LoadedModel, melody: str | None
 ) -> None:
     backend.info = replace(backend.info, has_melody=True)
-    Engine(lambda name, precision=None: plain_model).generate(request(melody=melody, max_steps=250))
+    Engine(lambda name, precision=None, adapters=(): plain_model).generate(
+        request(melody=melody, max_steps=250)
+    )
     heard = [call["melody"] for call in backend.calls]
     starts = [call["first_step"] for call in backend.calls]
     if melody is None:

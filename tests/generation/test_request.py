@@ -123,6 +123,7 @@ def test_seeds_may_not_run_over_the_highest() -> None:
         tempo_bpm=st.none() | st.floats(60, 200),
         bars=st.none() | st.integers(1, 64),
         temperature=st.none() | st.floats(0.01, 10),
+        adapters=st.lists(st.tuples(st.text(min_size=1), st.floats(-4, 4)), max_size=3).map(tuple),
         negative=st.text(max_size=20),
         melody=st.none() | st.text("0123456789ab", min_size=1, max_size=40),
         source=st.none()
@@ -137,6 +138,34 @@ def test_a_recipe_survives_json(recipe: GenerationRequest) -> None:
 def test_damaged_codes_in_a_recipe_are_refused(source: object) -> None:
     with pytest.raises(InputError):
         GenerationRequest.from_json(json.dumps({"prompt": "a", "source": source}))
+
+
+def test_a_recipe_from_before_there_were_adapters_has_none() -> None:
+    assert GenerationRequest.from_json('{"prompt": "a", "seed": 3}').adapters == ()
+
+
+@pytest.mark.parametrize("adapters", [3, ["dusty"], [["dusty"]], [["a", 1, 2]], {"a": 1}])
+def test_damaged_adapters_in_a_recipe_are_refused(adapters: object) -> None:
+    with pytest.raises(InputError):
+        GenerationRequest.from_json(json.dumps({"prompt": "a", "adapters": adapters})).checked()
+
+
+@pytest.mark.parametrize(
+    ("adapters", "words"),
+    [
+        ((("dusty", 4.5),), "strength of the adapter 'dusty' must be from -4 to 4, not 4.5"),
+        ((("dusty", float("nan")),), "strength of the adapter 'dusty' must be"),
+        ((("dusty", "much"),), "strength of the adapter 'dusty' must be"),
+        ((("  ", 1.0),), "An adapter is a name and its strength"),
+        ((("a\0b", 1.0),), "An adapter is a name and its strength"),
+        (("dusty",), "An adapter is a name and its strength"),
+        ((("a", 1.0),) * 9, "8 adapters are the most at once, not 9"),
+    ],
+)
+def test_impossible_adapters_are_refused(adapters: Any, words: str) -> None:
+    with pytest.raises(InputError) as raised:
+        GenerationRequest(prompt="a", adapters=adapters).checked()
+    assert words in raised.value.user_message
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"prompt": "a"', '"x"'])

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from studio.core.errors import ModelError
 from studio.models.adapters import AdapterUse, adapted, open_adapter, with_adapters
 from studio.models.backend import Condition, Sampling
-from studio.models.bundle import Bundle, open_bundle
+from studio.models.bundle import Bundle, codes_fingerprint, open_bundle
 from studio.models.selection import load_backend
 from tests.models.adapter_writer import peft_config, random_factors, write_adapter
 from tests.models.reference import Reference
@@ -147,6 +147,9 @@ def test_the_fingerprint_tells_adapters_and_strengths_apart(
     uses = [[], [(adapter, 1.0)], [(adapter, 0.9)], [(other, 1.0)], [(adapter, 1.0), (other, 1.0)]]
     assert len({adapted(bundle, each).fingerprint for each in uses}) == len(uses)
     assert adapted(bundle, [(adapter, 1)]).fingerprint == adapted(bundle, uses[1]).fingerprint
+    assert {codes_fingerprint(adapted(bundle, each).fingerprint) for each in uses} == {
+        bundle.fingerprint
+    }
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -224,6 +227,14 @@ def test_another_models_adapter_is_refused_with_the_name_of_its_own(
     adapter = open_adapter(write_adapter(tmp_path / "crossing", crossing))
     with pytest.raises(ModelError, match=r"which is not in it; .* made for \(owner/base\)"):
         adapted(open_bundle(oracle("unconditional").folder), [(adapter, 1.0)])
+
+
+def test_one_that_changes_what_codes_mean_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    stem = "base_model.model.audio_encoder.encoder.layers.1"
+    factors = {f"{stem}.lora_A.weight": torch.ones(2, 3), f"{stem}.lora_B.weight": torch.ones(3, 2)}
+    adapter = open_adapter(write_adapter(tmp_path / "it", factors))
+    with pytest.raises(ModelError, match="adapter it changes the codec"):
+        adapted(bundle, [(adapter, 1.0)])
 
 
 @pytest.mark.parametrize("strength", [float("nan"), float("inf"), 4.5, -5.0])
