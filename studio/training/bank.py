@@ -31,7 +31,7 @@ class LoopBank:
     Attributes:
         samples: int16 [total frames], all loops end to end.
         offsets: int64 [count + 1], where each loop begins.
-        labels: One `LoopLabels` a loop.
+        labels: One `LoopLabels` a loop, or none where nobody labelled them.
     """
 
     samples: NDArray[np.int16]
@@ -39,7 +39,7 @@ class LoopBank:
     labels: Sequence[LoopLabels]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.offsets) - 1
 
     def loop(self, index: int) -> NDArray[np.float32]:
         """One period of loop `index`, float32 [frames]."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from studio.training.workshop.plan import TrainingPlan
+
 Stage = Literal["scan", "codec", "tokens", "training"]
 
 
@@ -29,6 +31,13 @@ class Notice:
     """One line that a person should read."""
 
     text: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Planned:
+    """The folder has been heard, and what will happen is known."""
+
+    plan: TrainingPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +189,7 @@ class Finished:
 Event = (
     Progress
     | Notice
+    | Planned
     | CodecTuned
     | BaselineMeasured
     | StepDone

@@ -27,7 +27,7 @@ RIGHTS_NOTICE = (
     "Train on sounds that you made, or whose owners allow it: a model can give back what it "
     "heard, and sharing it shares that."
 )
-SHORTEST_SECONDS = 0.05
+SHORTEST_SECONDS = 0.02
 LEAST_TOTAL_SECONDS = 3.0
 _AUDIO_SUFFIXES = frozenset(
     ".wav .wave .aif .aiff .aifc .flac .ogg .oga .opus .mp3 .m4a .aac .wma .caf .w64 .rf64 .au "

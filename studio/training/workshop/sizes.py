@@ -35,8 +35,11 @@ class Size:
     learning_rate: float
     about: str
 
-    def decoder(self, *, codebooks: int, vocabulary: int, text: bool) -> DecoderConfig:
-        """The decoder's shape for a codec of `codebooks` x `vocabulary` codes."""
+    def decoder(self, *, codebooks: int, vocabulary: int, text: bool, frames: int) -> DecoderConfig:
+        """The decoder's shape for a codec of `codebooks` x `vocabulary` codes.
+
+        Its positions end with the `frames` it has seen, so that no program asks for more.
+        """
         return DecoderConfig(
             codebooks=codebooks,
             vocabulary=vocabulary,
@@ -44,6 +47,7 @@ class Size:
             layers=self.layers,
             heads=self.heads,
             ffn_dim=4 * self.dim,
+            max_positions=frames + codebooks,
             cross_attention=text,
         )
 

@@ -1,0 +1,164 @@
+"""How fast this machine trains, found out by doing a few steps.
+
+Owns the choice of number format, the split of a step so that it fits into memory, the threads,
+and the turning of minutes into steps. Measured with random codes: nothing is learnt here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from studio.core.errors import TrainingError
+from studio.training.workshop.company import processes_here
+from studio.training.workshop.network import Batch, Network, decoder_of, loss_sums, parameters_of
+from studio.training.workshop.settings import TrainingSettings
+
+_TIMED_STEPS = 3
+_CLEARLY_FASTER = 0.9
+_BYTES_OF_TRAINING = 16
+_BYTES_A_WIDTH = 4 * 34
+_BYTES_A_WIDTH_RECOMPUTED = 4 * 4
+_BYTES_A_CODE = 4 * 4
+_SHARE_FOR_TRAINING = 0.75
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What a step takes.
+
+    Attributes:
+        seconds_a_step: With all of its segments.
+        bfloat16: Whether products are computed in it.
+        rows: Segments in one pass; a step takes several where it would not fit.
+    """
+
+    seconds_a_step: float
+    bfloat16: bool
+    rows: int
+
+
+def choose_threads(settings: TrainingSettings) -> None:
+    """Set how many threads of the processor this process computes with."""
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    elif "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes_here()))
+
+
+def rows_that_fit(
+    settings: TrainingSettings, network: Network, *, frames: int, rows: int, device: torch.device
+) -> int:
+    """How many of `rows` segments fit into one pass.
+
+    Raises:
+        TrainingError: Not even one.
+    """
+    allowed = settings.memory_gigabytes * 1e9
+    if device.type == "cuda":
+        allowed = float(torch.cuda.mem_get_info(device)[0])
+    config = decoder_of(network).config
+    width = _BYTES_A_WIDTH_RECOMPUTED if settings.checkpointing else _BYTES_A_WIDTH
+    layers = config.layers + (2 if settings.checkpointing else 0)
+    attention = 0 if device.type == "cuda" else 4 * config.heads * frames
+    step = layers * (config.dim * width + attention)
+    step += _BYTES_A_CODE * config.codebooks * config.vocabulary
+    row = frames * step
+    fixed = _BYTES_OF_TRAINING * parameters_of(network)
+    fitting = int((_SHARE_FOR_TRAINING * allowed - fixed) // row)
+    if fitting < 1:
+        raise TrainingError(
+            f"The size {settings.size} needs {(fixed + row) / _SHARE_FOR_TRAINING / 1e9:.1f} GB, "
+            f"more than the {allowed / 1e9:.1f} GB it may take: choose a smaller size, "
+            "--checkpointing, or more --memory."
+        )
+    return min(rows, fitting)
+
+
+def measure_pace(
+    network: Network,
+    settings: TrainingSettings,
+    *,
+    frames: int,
+    text_length: int,
+    rows: int,
+    device: torch.device,
+    wanted: bool | None = None,
+) -> Pace:
+    """Do a few steps of `rows` segments and tell how long one takes.
+
+    Args:
+        network: Its weights are left alone.
+        settings: Of the run.
+        frames: Of a segment.
+        text_length: Tokens of a text, 0 without words.
+        rows: Segments of this process in a step.
+        device: Where.
+        wanted: Whether products shall be in bfloat16; None takes what `settings` say, and with
+            "auto" what is clearly faster.
+
+    Raises:
+        TrainingError: A step does not fit into memory.
+    """
+    network.to(device).train()
+    at_once = rows_that_fit(settings, network, frames=frames, rows=rows, device=device)
+    batch = _random_batch(network, at_once, frames, text_length, device)
+    passes = -(-rows // at_once)
+    if wanted is None and settings.precision != "auto":
+        wanted = settings.precision == "bfloat16"
+    if wanted is not None:
+        return Pace(
+            seconds_a_step=passes * _seconds(network, batch, bfloat16=wanted),
+            bfloat16=wanted,
+            rows=at_once,
+        )
+    plain = _seconds(network, batch, bfloat16=False)
+    half = _seconds(network, batch, bfloat16=True)
+    faster = half < _CLEARLY_FASTER * plain
+    return Pace(seconds_a_step=passes * (half if faster else plain), bfloat16=faster, rows=at_once)
+
+
+def _random_batch(
+    network: Network, rows: int, frames: int, text_length: int, device: torch.device
+) -> Batch:
+    config = decoder_of(network).config
+    rng = np.random.default_rng(0)
+    codes = rng.integers(config.vocabulary, size=(rows, config.codebooks, frames))
+    ids = torch.ones((rows, text_length), dtype=torch.int64, device=device)
+    return Batch(
+        codes=torch.from_numpy(codes).to(device),
+        frames=torch.full((rows,), frames, device=device),
+        ids=ids if text_length else None,
+        mask=torch.ones_like(ids, dtype=torch.bool) if text_length else None,
+    )
+
+
+def _seconds(network: Network, batch: Batch, *, bfloat16: bool) -> float:
+    """The quickest of a few passes there and back, and what the optimiser takes beside it."""
+    spare = [torch.zeros_like(p, requires_grad=True) for p in network.parameters()]
+    optimiser = torch.optim.AdamW(spare, lr=0.0, fused=True)
+
+    def step() -> None:
+        loss_sums(network, batch, bfloat16=bfloat16).sum().backward()
+        for empty, parameter in zip(spare, network.parameters(), strict=True):
+            empty.grad = parameter.grad
+        nn.utils.clip_grad_norm_(spare, 1.0)
+        optimiser.step()
+        network.zero_grad(set_to_none=True)
+        if batch.codes.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    step()
+    return min(_timed(step) for _ in range(_TIMED_STEPS))
+
+
+def _timed(action: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began

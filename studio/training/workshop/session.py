@@ -1,0 +1,403 @@
+"""One training run, from a folder to a bundle.
+
+Owns the order of its stages, the work folder, and the rule that the same command goes on where a
+run ended. Every face drives it the same way: `plan`, then `run` with a listener.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from studio.core.errors import StorageError, TrainingError
+from studio.core.file_lock import held
+from studio.core.storage import shown_path, write_atomically
+from studio.models.torch_backend.codec import EncodecModel
+from studio.training.workshop.checkpoint import (
+    BEST,
+    CURRENT,
+    CURVE,
+    PREVIOUS,
+    load_best,
+    load_checkpoint,
+)
+from studio.training.workshop.codec_source import fingerprint, load_codec
+from studio.training.workshop.company import Company, joined
+from studio.training.workshop.dataset import gather, mostly_described, split, unigram_nats
+from studio.training.workshop.estimate import estimated
+from studio.training.workshop.events import (
+    BaselineMeasured,
+    Event,
+    Finished,
+    Listener,
+    Notice,
+    Planned,
+    Progress,
+    Resumed,
+    Stage,
+)
+from studio.training.workshop.network import Network, build_network
+from studio.training.workshop.pace import Pace, choose_threads
+from studio.training.workshop.plan import TrainingPlan
+from studio.training.workshop.previews import Previewer
+from studio.training.workshop.publication import publish
+from studio.training.workshop.scan import Survey, survey
+from studio.training.workshop.segments import Layout
+from studio.training.workshop.settings import TrainingSettings
+from studio.training.workshop.sizes import SIZES
+from studio.training.workshop.token_cache import TokenCache, tokenise
+from studio.training.workshop.trainer import Material, Trainer
+from studio.training.workshop.tuning import TUNED, tuned_codec
+from studio.training.workshop.vocabulary import build_vocabulary
+from studio.training.workshop.words import Caption, caption_of
+
+Ask = Callable[[], bool]
+_RUN, _SCAN, _TOKENS, _PREVIEWS, _LOCK = "run.json", "scan.json", "tokens", "previews", ".lock"
+
+
+def _never() -> bool:
+    return False
+
+
+def _unheard(event: Event) -> None:
+    del event
+
+
+class WorkshopSession:
+    """A training run that can be planned, run, stopped and gone on with."""
+
+    def __init__(self, settings: TrainingSettings, *, fresh: bool = False) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            settings: What to do.
+            fresh: Forget a run in the same work folder; codes of sounds are kept.
+        """
+        self._settings = settings
+        self._fresh = fresh
+        self._plan: TrainingPlan | None = None
+
+    def plan(self, tell: Listener = _unheard, *, cancelled: Ask = _never) -> TrainingPlan:
+        """Hear the folder and measure this machine; `run` does it by itself where this was not.
+
+        Processes that train together call `run` alone.
+
+        Args:
+            tell: Told how far the scan is.
+            cancelled: Asked now and then.
+
+        Raises:
+            TrainingError: There is nothing to learn from, the model does not fit into memory, or
+                the work folder belongs to another run.
+            ModelError: The codec is not usable.
+            StorageError: The work folder cannot be written.
+            CancelledError: `cancelled` said so.
+        """
+        with joined(self._settings.device) as company, self._locked(company):
+            return self._planned(company, tell, cancelled)
+
+    def run(
+        self, tell: Listener = _unheard, *, cancelled: Ask = _never, paused: Ask = _never
+    ) -> Finished:
+        """Train, or go on training, and write the bundle.
+
+        Args:
+            tell: Told of everything that happens, in this thread.
+            cancelled: Asked at each step; the state is saved first.
+            paused: Asked at each step; the run waits while it is true.
+
+        Raises:
+            TrainingError: As `plan`.
+            ModelError: As `plan`.
+            StorageError: Something cannot be written; the last checkpoint is kept.
+            CancelledError: `cancelled` said so; the same settings go on from there.
+        """
+        with joined(self._settings.device) as company, self._locked(company):
+            if not company.leads:
+                tell = _unheard
+            plan = self._planned(company, tell, cancelled)
+            tell(Planned(plan=plan))
+            codec, layout, cache = self._tokens(plan, company, tell, cancelled)
+            material = self._material(plan, codec, cache, tell)
+            trainer, network = self._trainer(plan, material, codec, layout, company, tell)
+            reason = trainer.run(cancelled, paused)
+            if not company.leads:
+                return self._finished(plan, material, trainer, reason, 0.0)
+            best = load_best(self._settings.work_folder) if len(material.held_out) else None
+            if best is not None:
+                network.load_state_dict(best)
+            size = publish(network, codec, material, self._settings, plan, trainer)
+            finished = self._finished(plan, material, trainer, reason, size)
+            tell(finished)
+            return finished
+
+    @contextlib.contextmanager
+    def _locked(self, company: Company) -> Iterator[None]:
+        """The work folder, for this run alone."""
+        work = self._settings.work_folder
+        if not company.leads:
+            yield
+            return
+        _make(work)
+        _make(self._settings.out.absolute().parent)
+        with held(work / _LOCK, wait_seconds=0) as got:
+            if not got:
+                raise TrainingError(
+                    f"Another training works in {shown_path(work)}: wait for it, or choose "
+                    "another folder with --work."
+                )
+            yield
+
+    def _planned(self, company: Company, tell: Listener, cancelled: Ask) -> TrainingPlan:
+        if self._plan is None:
+            plan = None
+            if company.leads:
+                plan = self._make_plan(company, tell, cancelled)
+            self._plan = company.told(plan)
+        assert self._plan is not None  # the first process has made it
+        choose_threads(self._settings)
+        return self._plan
+
+    def _make_plan(self, company: Company, tell: Listener, cancelled: Ask) -> TrainingPlan:
+        settings, work = self._settings, self._settings.work_folder
+        if self._fresh:
+            _forget(work)
+        choose_threads(settings)
+        heard = survey(
+            settings.folder,
+            memory=work / _SCAN,
+            leave_out=(settings.out, work),
+            progress=_progress(tell, "scan"),
+            cancelled=cancelled,
+        )
+        captions = tuple(
+            caption_of(heard.folder, sound.path, sound.facts.tags) for sound in heard.sounds
+        )
+        spoken = settings.conditioners == "text" or (
+            settings.conditioners == "auto" and mostly_described(captions)
+        )
+        codec = load_codec(settings.codec).to(company.device)
+        codec_fingerprint = fingerprint(codec)
+        identity = {
+            "recipe": settings.recipe(),
+            "material": _digest(heard, captions),
+            "codec": codec_fingerprint,
+        }
+        known = _read_run(work / _RUN)
+        if known is not None and known["identity"] != identity:
+            raise TrainingError(
+                f"{shown_path(work)} holds a run with {_difference(known['identity'], identity)}: "
+                "give its command again, choose another folder with --work, or start anew with "
+                "--fresh."
+            )
+        plan = estimated(
+            settings,
+            heard,
+            captions,
+            codec,
+            company,
+            words=_tokenizer(captions).get_vocab_size() if spoken else 0,
+            codec_fingerprint=codec_fingerprint,
+            known=None if known is None else known["decided"],
+            resumes_at=(load_checkpoint(work)[0] or {}).get("step", 0),
+        )
+        decided = {
+            "total_steps": plan.total_steps,
+            "bfloat16": plan.bfloat16,
+            "rows": plan.rows,
+        }
+        content = json.dumps({"identity": identity, "decided": decided}, indent=1)
+        write_atomically(work / _RUN, content.encode())
+        return plan
+
+    def _tokens(
+        self, plan: TrainingPlan, company: Company, tell: Listener, cancelled: Ask
+    ) -> tuple[EncodecModel, Layout, TokenCache]:
+        """The codec, fitted if that was asked for, and the codes of all sounds under it."""
+        settings, work = self._settings, self._settings.work_folder
+        codec = load_codec(settings.codec)
+        if settings.tune_codec_minutes:
+            if company.leads:
+                tell(Progress(stage="codec", done=0, total=1))
+            else:
+                company.told(None)
+            codec = tuned_codec(
+                codec,
+                plan.survey,
+                work,
+                minutes=settings.tune_codec_minutes,
+                seed=settings.seed,
+                tell=tell,
+            )
+            if company.leads:
+                company.told(None)
+                tell(Progress(stage="codec", done=1, total=1))
+        codec = codec.to(company.device)
+        layout = Layout(
+            sample_rate=codec.config.sampling_rate,
+            hop=codec.config.hop,
+            frames=plan.frames,
+            short_sounds=settings.short_sounds,
+        )
+        cache = TokenCache(work / _TOKENS, codec_fingerprint=fingerprint(codec), layout=layout)
+        if company.leads:
+            if cache.holds_others():
+                tell(Notice(text="The token cache is of another codec or layout: made anew."))
+            lost = tokenise(
+                plan.survey,
+                codec,
+                layout,
+                cache,
+                progress=_progress(tell, "tokens"),
+                cancelled=cancelled,
+            )
+            for skip in lost:
+                tell(Notice(text=f"skipped {skip.path}: {skip.reason}"))
+        company.told(None)
+        return codec, layout, cache
+
+    def _material(
+        self, plan: TrainingPlan, codec: EncodecModel, cache: TokenCache, tell: Listener
+    ) -> Material:
+        settings = self._settings
+        corpus = gather(plan.survey, plan.captions, cache)
+        train, held_out = split(corpus, settings.held_out_share, settings.seed)
+        baseline = unigram_nats(train, held_out, codec.config.codebook_size)
+        tell(
+            BaselineMeasured(
+                nats=tuple(baseline.tolist()),
+                mean=float(baseline.mean()),
+                held_out_segments=len(held_out),
+            )
+        )
+        if not len(held_out):
+            tell(Notice(text="Nothing is held out: the run ends with its last step."))
+        tokenizer = _tokenizer(plan.captions) if plan.conditioners == "text" else None
+        return Material(train=train, held_out=held_out, baseline=baseline, tokenizer=tokenizer)
+
+    def _trainer(
+        self,
+        plan: TrainingPlan,
+        material: Material,
+        codec: EncodecModel,
+        layout: Layout,
+        company: Company,
+        tell: Listener,
+    ) -> tuple[Trainer, Network]:
+        settings, work = self._settings, self._settings.work_folder
+        network = build_network(
+            SIZES[settings.size],
+            codebooks=codec.config.codebooks,
+            vocabulary=codec.config.codebook_size,
+            frames=plan.frames,
+            text_tokens=plan.words,
+            seed=settings.seed,
+            recompute=settings.checkpointing,
+        ).to(company.device)
+        previewer = None
+        if company.leads and settings.preview_every:
+            previewer = Previewer(
+                work / _PREVIEWS,
+                network,
+                codec,
+                layout,
+                material.train,
+                material.tokenizer,
+                seed=settings.seed,
+            )
+        trainer = Trainer(
+            network,
+            material,
+            settings,
+            total_steps=plan.total_steps,
+            pace=Pace(seconds_a_step=plan.seconds_a_step, bfloat16=plan.bfloat16, rows=plan.rows),
+            company=company,
+            previewer=previewer,
+            tell=tell,
+        )
+        state, fault = load_checkpoint(work)
+        if fault:
+            tell(Notice(text=f"{fault}; the checkpoint before it is taken."))
+        if state is not None:
+            trainer.restore(state)
+            tell(Resumed(step=trainer.step))
+        return trainer, network
+
+    def _finished(
+        self, plan: TrainingPlan, material: Material, trainer: Trainer, reason: Any, size: float
+    ) -> Finished:
+        measured = len(material.held_out) > 0
+        return Finished(
+            bundle=self._settings.out,
+            reason=reason,
+            steps=trainer.step,
+            best_step=trainer.best_step if measured else trainer.step,
+            nats=trainer.best_nats if measured else None,
+            baseline=float(material.baseline.mean()) if measured else None,
+            megabytes=size,
+        )
+
+
+def _tokenizer(captions: tuple[Caption, ...]) -> Tokenizer:
+    return build_vocabulary(caption.full() for caption in captions)
+
+
+def _progress(tell: Listener, stage: Stage) -> Callable[[int, int], None]:
+    def report(done: int, total: int) -> None:
+        tell(Progress(stage=stage, done=done, total=total))
+
+    return report
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The folder {shown_path(folder)} cannot be made ({error.strerror or error}): choose "
+            "another."
+        ) from error
+
+
+def _forget(work: Path) -> None:
+    for name in (_RUN, CURRENT, PREVIOUS, BEST, CURVE, TUNED):
+        (work / name).unlink(missing_ok=True)
+    for preview in (work / _PREVIEWS).glob("step-*.*"):
+        preview.unlink(missing_ok=True)
+
+
+def _digest(heard: Survey, captions: tuple[Caption, ...]) -> str:
+    total = hashlib.sha256()
+    for sound, caption in zip(heard.sounds, captions, strict=True):
+        known = f"{sound.facts.content_hash} {sound.path} {caption.full()}\n"
+        total.update(known.encode("utf-8", "replace"))
+    return total.hexdigest()
+
+
+def _read_run(file: Path) -> dict[str, Any] | None:
+    """What an earlier run in this folder was; None without one, or one that nothing says of."""
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        decided = known["decided"]
+        sound = isinstance(known["identity"], dict) and all(
+            isinstance(decided[name], kind)
+            for name, kind in (("total_steps", int), ("bfloat16", bool), ("rows", int))
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return known if sound else None
+
+
+def _difference(known: dict[str, Any], wanted: dict[str, Any]) -> str:
+    before, now = known.get("recipe", {}), wanted["recipe"]
+    changed = [name for name, value in now.items() if before.get(name) != value]
+    if changed:
+        name = changed[0]
+        return f"another {name.replace('_', ' ')} ({before.get(name)}, not {now[name]})"
+    return "other sounds" if known.get("codec") == wanted["codec"] else "another codec"
