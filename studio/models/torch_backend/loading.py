@@ -100,7 +100,7 @@ def load_networks(bundle: Bundle, precision: str | None, speeds: Speeds) -> Netw
     text, melody, config = shapes.text, shapes.melody, shapes.decoder
     with naming(weights_file(bundle)):
         tensors = bundle.tensors()
-        blank, parameters = _blank_language(shapes, bundle)
+        blank, parameters = blank_language(shapes, bundle)
         use_threads(parameters)
         if precision is None and parameters < SMALL_PARAMETERS:
             precision = "float32"
@@ -109,9 +109,9 @@ def load_networks(bundle: Bundle, precision: str | None, speeds: Speeds) -> Netw
         if language.loss > HARMLESS_NATS:
             _LOG.info("%s in %s would lose %.3f nats a code", bundle.name, wanted, language.loss)
             wanted = fastest_precision(config, speeds, among=_NEARLY_EXACT)
-            blank, _ = _blank_language(shapes, bundle)
+            blank, _ = blank_language(shapes, bundle)
             language = _read_language(blank, tensors, wanted, judged=False)
-        codec = _load_codec(shapes.codec, bundle, tensors)
+        codec = load_codec(shapes.codec, bundle, tensors)
     tokenizer = None
     if text is not None and bundle.tokenizer_file is not None:
         tokenizer = TextTokenizer(bundle.tokenizer_file, vocabulary=text.vocabulary)
@@ -125,9 +125,7 @@ def load_networks(bundle: Bundle, precision: str | None, speeds: Speeds) -> Netw
     )
 
 
-def _blank_language(
-    shapes: Shapes, bundle: Bundle
-) -> tuple[MusicDecoder | MusicLanguageModel, int]:
+def blank_language(shapes: Shapes, bundle: Bundle) -> tuple[MusicDecoder | MusicLanguageModel, int]:
     """A language model without storage, and how many numbers it will have.
 
     A lying configuration must not fill the memory, and random initial weights would only cost
@@ -156,23 +154,28 @@ def _read_language(
     whole = blank if isinstance(blank, MusicLanguageModel) else None
     decoder = blank.decoder if isinstance(blank, MusicLanguageModel) else blank
     blocks, decoder.blocks = decoder.blocks, nn.ModuleList()
-    _make_room(blank)
+    make_room(blank)
     decoder.blocks = blocks
     loss = 0.0
     if judged and precision not in _NEARLY_EXACT:
         fidelity = Fidelity(decoder, precision)
-        blank.load_hf(tensors, before=_make_room, after=fidelity.pack)
+        blank.load_hf(tensors, before=make_room, after=fidelity.pack)
         loss = fidelity.pack_rest()
     else:
-        blank.load_hf(tensors, before=_make_room, after=partial(pack_layers, precision=precision))
+        blank.load_hf(tensors, before=make_room, after=partial(pack_layers, precision=precision))
         pack_layers(decoder, precision)
     blank.requires_grad_(False).eval()
     return _Language(whole=whole, decoder=decoder, loss=loss)
 
 
-def _load_codec(
+def load_codec(
     config: EncodecConfig, bundle: Bundle, tensors: Mapping[str, Tensor]
 ) -> EncodecModel:
+    """Read the codec of one channel.
+
+    Raises:
+        ModelError: Its weights are not usable.
+    """
     with torch.device("meta"):
         blank = EncodecModel(config)
     require_amount(bundle, _size(blank), (CODEC_PREFIX,))
@@ -184,7 +187,7 @@ def _load_codec(
     return model.requires_grad_(False).eval()
 
 
-def _make_room(module: nn.Module) -> None:
+def make_room(module: nn.Module) -> None:
     """Give a module on the meta device memory."""
     # `Module.to_empty` would import torch's symbolic algebra, half a second.
     blank = {name: torch.empty(tensor.shape) for name, tensor in module.state_dict().items()}

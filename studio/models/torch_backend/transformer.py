@@ -302,12 +302,16 @@ class MusicLanguageModel(nn.Module):
     @torch.inference_mode()
     def read_text(self, ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> Tensor:
         """See `ConditionReader.read_text`."""
-        return self.conditioning(torch.from_numpy(ids), torch.from_numpy(mask))[0]
+        device = self.text_encoder.embedding.weight.device
+        return self.conditioning(
+            torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+        )[0]
 
     @torch.inference_mode()
     def read_prefix(self, classes: NDArray[np.int64], text: Tensor | None, places: int) -> Tensor:
         """See `ConditionReader.read_prefix`."""
-        heard = self.melody(functional.one_hot(torch.from_numpy(classes), PITCH_CLASSES).float())
+        bins = torch.from_numpy(classes).to(self.text_encoder.embedding.weight.device)
+        heard = self.melody(functional.one_hot(bins, PITCH_CLASSES).float())
         said = heard.new_zeros(places, heard.shape[1])
         if text is not None:
             said[: len(text)] = text
