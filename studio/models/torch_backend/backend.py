@@ -1,7 +1,11 @@
-"""The backend that computes with PyTorch, on the CPU.
+"""The backend that computes with PyTorch, on a GPU or on the CPU.
 
-Owns one loaded bundle and the passage between numpy and torch. Networks, loop and conditions
-live in the modules beside it.
+Owns one loaded bundle. Networks, loop and conditions live in the modules beside it.
+
+A device other than the CPU runs the loop of `device_session`. There a take's codes are its
+condition's and its seed's up to rounding: libraries choose their kernels by the number of rows, so
+now and then a take among others may draw another code than alone. On the CPU it never does, unless
+the CPU is asked for as a device by name, which makes it run the same loop as a GPU.
 """
 
 from __future__ import annotations
@@ -9,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from studio.models.asked import check_logits, check_steps, recommended_sampling
 from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import Bundle
-from studio.models.decode import Advance, generate_frames
 from studio.models.speeds import Speeds
-from studio.models.streams import Streams
-from studio.models.torch_backend.cached_decoder import CachedDecoder
+from studio.models.torch_backend.cpu_language import CpuLanguage
+from studio.models.torch_backend.device import pick_device
+from studio.models.torch_backend.device_language import DeviceLanguage
+from studio.models.torch_backend.device_loading import load_on_device
 from studio.models.torch_backend.loading import load_networks
 
 
@@ -26,21 +30,36 @@ class TorchBackend:
     """One bundle, loaded; see `studio.models.backend.MusicBackend`."""
 
     def __init__(
-        self, bundle: Bundle, precision: str | None = None, *, speeds: Speeds | None = None
+        self,
+        bundle: Bundle,
+        precision: str | None = None,
+        *,
+        speeds: Speeds | None = None,
+        device: str | None = None,
     ) -> None:
         """Load the weights of `bundle`.
 
         Args:
             bundle: The model.
-            precision: One of `packing.PRECISIONS`; None takes the one that suits.
+            precision: One of `device.device_precisions`, on the CPU one of `packing.PRECISIONS`;
+                None takes the one that suits.
             speeds: What is known about this machine; None measures what it needs.
+            device: "cuda", "mps" or "cpu"; None takes the fastest here.
 
         Raises:
-            ModelError: Its configuration or its weights are not usable, or this machine does not
-                compute in the precision.
+            ModelError: Its configuration or its weights are not usable, this machine does not
+                compute in the precision, or there is no such device.
         """
-        networks = load_networks(bundle, precision, speeds or Speeds(None))
-        self._decoder = networks.decoder
+        place = pick_device(device)
+        self._language: CpuLanguage | DeviceLanguage
+        if device is None and place.type == "cpu":
+            networks = load_networks(bundle, precision, speeds or Speeds(None))
+            self._language = CpuLanguage(networks.decoder)
+            number_bytes = 4
+        else:
+            networks = load_on_device(bundle, precision, place)
+            self._language = DeviceLanguage(networks.decoder)
+            number_bytes = networks.decoder.heads.weight.element_size()
         self._conditioner = networks.conditioner
         self._codec = networks.codec
         config, codec = networks.decoder.config, networks.shapes.codec
@@ -56,7 +75,7 @@ class TorchBackend:
             has_melody=bundle.has_melody,
             parameters=networks.parameters,
             precision=networks.precision,
-            cache_bytes=8 * config.layers * config.dim,
+            cache_bytes=2 * number_bytes * config.layers * config.dim,
             fingerprint=bundle.fingerprint,
             sampling=recommended_sampling(bundle),
         )
@@ -81,16 +100,9 @@ class TorchBackend:
             prefix=prefix,
             first_step=first_step,
         )
-        streams = Streams(self._conditioner.streams(conditions, guidance=sampling.guidance))
-
-        def open_decoder(columns: int) -> Advance:
-            cached = CachedDecoder(self._decoder, streams, steps=columns)
-            return lambda tokens: cached.advance(torch.from_numpy(tokens)).numpy()
-
-        return generate_frames(
-            open_decoder,
-            streams,
-            self._decoder.config,
+        plans = self._conditioner.streams(conditions, guidance=sampling.guidance)
+        return self._language.frames(
+            plans,
             prefix=prefix,
             frames=frames,
             seeds=seeds,
@@ -111,21 +123,15 @@ class TorchBackend:
         """See `MusicBackend.decoder_stream`."""
         return self._codec.stream()
 
-    @torch.inference_mode()
     def logits(
         self, tokens: NDArray[np.int64], conditions: Sequence[Condition] | None
     ) -> NDArray[np.float32]:
         """See `MusicBackend.logits`."""
         conditions = check_logits(self.info, tokens, conditions)
         # Unguided, so that each take has the one stream that its negative plays no part in.
-        streams = self._conditioner.streams(conditions, guidance=1.0)
-        rows = []
-        for grid, (stream,) in zip(tokens, streams, strict=True):
-            logits = self._decoder(
-                torch.from_numpy(grid.copy())[None],
-                None if stream.text is None else stream.text[None],
-                None,
-                None if stream.prefix is None else stream.prefix[None],
-            )
-            rows.append(logits[0].transpose(0, 1).numpy())
+        plans = self._conditioner.streams(conditions, guidance=1.0)
+        rows = [
+            self._language.logits(grid, stream)
+            for grid, (stream,) in zip(tokens, plans, strict=True)
+        ]
         return np.stack(rows)
