@@ -10,16 +10,13 @@ Letters in shapes: B texts, L text tokens, D model width, H heads, E width of on
 
 from __future__ import annotations
 
-import math
-
 import mlx.core as mx
 import mlx.nn as nn
-import numpy as np
-from numpy.typing import NDArray
 
 from studio.models.language_config import TextConfig
 from studio.models.mlx_backend.packing import Linear
 from studio.models.mlx_backend.weights import Tensors, fill
+from studio.models.relative_positions import relative_position_buckets
 
 # Far below any score, yet finite: a text of padding alone must not become NaN.
 MASKED_SCORE = -1e9
@@ -119,27 +116,3 @@ class TextEncoder(nn.Module):
             fill(block.ffn_in, "weight", tensors, f"{ffn}.DenseReluDense.wi.weight")
             fill(block.ffn_out, "weight", tensors, f"{ffn}.DenseReluDense.wo.weight")
             fill(block.ffn_norm, "weight", tensors, f"{ffn}.layer_norm.weight")
-
-
-def relative_position_buckets(length: int, *, buckets: int, max_distance: int) -> NDArray[np.int64]:
-    """T5's bucket of the distance from each token to each other token.
-
-    Half of the buckets serve each direction. Of these, half hold one near distance each, the
-    rest widen logarithmically up to `max_distance`; everything farther shares the last.
-
-    Returns:
-        int64 [L, L], row = the attending token.
-    """
-    position = np.arange(length)
-    offset = position[None, :] - position[:, None]
-    side = buckets // 2
-    near = side // 2
-    distance = np.abs(offset)
-    relative = np.maximum(distance, 1).astype(np.float32) / np.float32(near)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        growth = np.log(relative) / np.float32(math.log(max_distance / near))
-        widened = near + (growth * (side - near)).astype(np.int64)
-    # No configuration may lead outside the table, which mlx reads unchecked.
-    far = np.clip(widened, 0, side - 1)
-    buckets_of: NDArray[np.int64] = np.where(distance < near, distance, far) + (offset > 0) * side
-    return buckets_of

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from studio.models.backend import Condition, MusicBackend, Sampling
 from studio.models.bundle import open_bundle
 from studio.models.mlx_backend.backend import MlxBackend
-from studio.models.mlx_backend.text import relative_position_buckets
 from studio.models.torch_backend.backend import TorchBackend
 from tests.models.reference import PROMPT, SHORT_PROMPT, WORDS, Shape, build_model, save_model
 
@@ -163,24 +162,3 @@ def test_sound_becomes_the_same_codes_and_codes_the_same_sound(
     heard = [stream.push(part) for part in np.array_split(codes[0], 6, axis=1)]
     joined = np.concatenate([*heard, stream.finish()], axis=1)
     np.testing.assert_allclose(joined, sound[0], atol=1e-5, rtol=0.0)
-
-
-@pytest.mark.parametrize(("buckets", "max_distance"), [(32, 128), (16, 64), (8, 20)])
-def test_distances_between_words_fall_into_the_same_buckets(
-    buckets: int, max_distance: int
-) -> None:
-    import torch
-
-    from studio.models.torch_backend import text
-
-    expected = text.relative_position_buckets(
-        400, buckets=buckets, max_distance=max_distance, device=torch.device("cpu")
-    )
-    actual = relative_position_buckets(400, buckets=buckets, max_distance=max_distance)
-    np.testing.assert_array_equal(actual, expected.numpy())
-
-
-@pytest.mark.parametrize(("buckets", "max_distance"), [(32, 1), (32, 8), (4, 1), (8, 2)])
-def test_no_configuration_leads_outside_the_table(buckets: int, max_distance: int) -> None:
-    found = relative_position_buckets(50, buckets=buckets, max_distance=max_distance)
-    assert 0 <= found.min() <= found.max() < buckets
