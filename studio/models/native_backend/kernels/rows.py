@@ -62,9 +62,9 @@ def _mean(emit: Emitter, total: ir.Value, count: ir.Value) -> ir.Value:
     return emit.splat(emit.builder.fdiv(emit.folded(total, emit.builder.fadd), amount))
 
 
-def _inverse_root(emit: Emitter, value: ir.Value, epsilon: float) -> ir.Value:
+def _inverse_root(emit: Emitter, value: ir.Value, epsilon: ir.Value) -> ir.Value:
     builder = emit.builder
-    root = emit.call("llvm.sqrt.v16f32", FLOATS, builder.fadd(value, emit.floats(epsilon)))
+    root = emit.call("llvm.sqrt.v16f32", FLOATS, builder.fadd(value, epsilon))
     return builder.fdiv(emit.floats(1.0), root)
 
 
@@ -90,7 +90,7 @@ def layer_norm(typing, x, weight, bias, out, count):
             return [emit.fma(off, off, totals[0])]
 
         (squares,) = emit.loop(vectors, [emit.floats(0.0)], add_square)
-        factor = _inverse_root(emit, _mean(emit, squares, count), _NORM_EPSILON)
+        factor = _inverse_root(emit, _mean(emit, squares, count), emit.floats(_NORM_EPSILON))
 
         def scale(index: ir.Value, _: Values) -> Values:
             place = _at(emit, index)
@@ -102,6 +102,57 @@ def layer_norm(typing, x, weight, bias, out, count):
         emit.loop(vectors, [], scale)
 
     return _kernel((_ADDRESS,) * 4 + (_COUNT,), write)
+
+
+@intrinsic
+def rms_norm(typing, x, weight, out, count, epsilon):
+    """Divide `count` numbers by the root of their mean square (Zhang and Sennrich 2019).
+
+    `out` may be `x`; `epsilon` is added to the mean square.
+    """
+
+    def write(
+        emit: Emitter,
+        x: ir.Value,
+        weight: ir.Value,
+        out: ir.Value,
+        count: ir.Value,
+        epsilon: ir.Value,
+    ) -> None:
+        builder, vectors = emit.builder, _lanes(emit, count)
+
+        def add_square(index: ir.Value, totals: Values) -> Values:
+            value = emit.load(FLOATS, x, _at(emit, index))
+            return [emit.fma(value, value, totals[0])]
+
+        (squares,) = emit.loop(vectors, [emit.floats(0.0)], add_square)
+        factor = _inverse_root(emit, _mean(emit, squares, count), emit.splat(epsilon))
+
+        def scale(index: ir.Value, _: Values) -> Values:
+            place = _at(emit, index)
+            scaled = builder.fmul(emit.load(FLOATS, x, place), factor)
+            emit.store(builder.fmul(scaled, emit.load(FLOATS, weight, place)), out, place)
+            return []
+
+        emit.loop(vectors, [], scale)
+
+    return _kernel((_ADDRESS,) * 3 + (_COUNT, types.float32), write)
+
+
+@intrinsic
+def relu(typing, x, count):
+    """Put zero in the place of every number below it, among `count`."""
+
+    def write(emit: Emitter, x: ir.Value, count: ir.Value) -> None:
+        def change(index: ir.Value, _: Values) -> Values:
+            place = _at(emit, index)
+            value = emit.largest(emit.load(FLOATS, x, place), emit.floats(0.0))
+            emit.store(value, x, place)
+            return []
+
+        emit.loop(_lanes(emit, count), [], change)
+
+    return _kernel((_ADDRESS, _COUNT), write)
 
 
 @intrinsic
