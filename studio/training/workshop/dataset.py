@@ -32,6 +32,7 @@ class Corpus:
         codes: int16 [S, K, T].
         frames: int32 [S], how many of each are learnt.
         sketches: float16 [S, M].
+        variants: int16 [S], the number of the variation each was cut in.
         sounds: int32 [S], which sound each is of.
         paths: Of all sounds, below the folder.
         captions: Of all sounds.
@@ -41,6 +42,7 @@ class Corpus:
     codes: NDArray[np.int16]
     frames: NDArray[np.int32]
     sketches: NDArray[np.float16]
+    variants: NDArray[np.int16]
     sounds: NDArray[np.int32]
     paths: tuple[str, ...]
     captions: tuple[Caption, ...]
@@ -55,6 +57,7 @@ class Corpus:
             codes=self.codes[chosen],
             frames=self.frames[chosen],
             sketches=self.sketches[chosen],
+            variants=self.variants[chosen],
             sounds=self.sounds[chosen],
             paths=self.paths,
             captions=self.captions,
@@ -88,6 +91,7 @@ def gather(survey: Survey, captions: Sequence[Caption], cache: TokenCache) -> Co
         codes=np.concatenate([part.codes for part in parts]),
         frames=np.concatenate([part.frames for part in parts]),
         sketches=np.concatenate([part.sketches for part in parts]),
+        variants=np.concatenate([part.variants for part in parts]),
         sounds=np.array(sounds, dtype=np.int32),
         paths=tuple(sound.path for sound in survey.sounds),
         captions=tuple(captions),
@@ -102,21 +106,20 @@ def mostly_described(captions: Sequence[Caption]) -> bool:
 
 
 def split(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
-    """Segments to train on, and segments that are never trained on.
+    """Segments to train on, and segments that are never trained on: those as they are, unvaried.
 
     Sounds that are nearly equal stay together. A folder that is one sound gives its end away.
     """
+    plain = corpus.variants == 0
     sizes: dict[int, int] = {}
-    for sound in corpus.sounds:
+    for sound in corpus.sounds[plain]:
         group = int(corpus.groups[sound])
         sizes[group] = sizes.get(group, 0) + 1
-    wanted = share * len(corpus)
-    if share == 0 or len(corpus) < 2:
+    wanted = share * int(plain.sum())
+    if share == 0 or plain.sum() < 2:
         return corpus, corpus.part(np.zeros(0, dtype=np.int64))
     if len(sizes) == 1:
-        count = max(1, round(wanted))
-        everything = np.arange(len(corpus))
-        return corpus.part(everything[:-count]), corpus.part(everything[-count:])
+        return _split_in_time(corpus, max(1, round(wanted)))
 
     def drawn(group: int) -> bytes:
         return hashlib.sha256(f"{seed} {corpus.paths[group]}".encode("utf-8", "replace")).digest()
@@ -134,7 +137,17 @@ def split(corpus: Corpus, share: float, seed: int) -> tuple[Corpus, Corpus]:
     if not held:
         held = {min(sizes, key=lambda group: (sizes[group], drawn(group)))}
     outside = np.array([int(corpus.groups[sound]) in held for sound in corpus.sounds])
-    return corpus.part(np.flatnonzero(~outside)), corpus.part(np.flatnonzero(outside))
+    return corpus.part(np.flatnonzero(~outside)), corpus.part(np.flatnonzero(outside & plain))
+
+
+def _split_in_time(corpus: Corpus, count: int) -> tuple[Corpus, Corpus]:
+    """Hold the last `count` plain segments out, and what of the variations reaches into them."""
+    kept = []
+    for variant in range(int(corpus.variants.max()) + 1):
+        places = np.flatnonzero(corpus.variants == variant)
+        kept.append(places[: max(0, len(places) - count - (variant > 0))])
+    plain = np.flatnonzero(corpus.variants == 0)
+    return corpus.part(np.concatenate(kept)), corpus.part(plain[-count:])
 
 
 def rows_of_step(segments: int, batch: int, step: int, seed: int) -> NDArray[np.int64]:

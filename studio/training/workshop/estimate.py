@@ -28,6 +28,8 @@ _SAMPLED_FRAMES = 8
 _TEXT_LENGTH = 12
 _HELD_OUT_SEGMENTS = 128
 _SHARE_OF_A_STEP = 1 / 3
+_ENOUGH_SEGMENTS = 1000
+_MOST_VARIANTS = 8
 
 
 def estimated(
@@ -99,6 +101,7 @@ def estimated(
         frames=frames,
         frame_rate=config.frame_rate,
         segments=segments,
+        variants=settings.variants or _variants_for(segments),
         batch=settings.batch,
         rows=pace.rows,
         total_steps=steps,
@@ -106,7 +109,9 @@ def estimated(
         device=str(company.device),
         resumes_at=resumes_at,
         seconds_a_step=pace.seconds_a_step,
-        tokenising_seconds=segments * _seconds_to_encode(codec, frames),
+        tokenising_seconds=segments
+        * (settings.variants or _variants_for(segments))
+        * _seconds_to_encode(codec, frames),
         training_seconds=(steps - resumes_at) * a_step,
         tuning_seconds=60 * settings.tune_codec_minutes,
     )
@@ -116,6 +121,11 @@ def _segments(heard: Survey, context_seconds: float) -> int:
     return sum(
         max(1, round(sound.facts.duration_seconds / context_seconds)) for sound in heard.sounds
     )
+
+
+def _variants_for(segments: int) -> int:
+    """More of few segments, until there are a thousand."""
+    return max(1, min(_MOST_VARIANTS, -(-_ENOUGH_SEGMENTS // segments)))
 
 
 def _beside_a_step(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.training.workshop.dataset import Corpus
+from studio.training.workshop.token_cache import SKETCH_FLOOR
 
 _MOST_SEGMENTS = 1500
 _MOST_PROBES = 48
@@ -23,6 +24,7 @@ _LEAST_COMMON = 20
 _COMMON_SHARE = 0.05
 _USUAL = 95
 _SILENCE = -1
+_AUDIBLE_NATS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,9 @@ def _agreements(one: NDArray[np.int16], many: NDArray[np.int16]) -> NDArray[np.f
 def _mel_distances(
     sketch: NDArray[np.float16] | NDArray[np.float32], sketches: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Mean absolute difference of a picture [M] from each of [S, M]: [S], in nats."""
-    distances: NDArray[np.float32] = np.abs(sketches - sketch.astype(np.float32)).mean(axis=1)
+    """Mean absolute difference of a picture [M] from each of [S, M] where one sounds: [S], nats."""
+    picture = sketch.astype(np.float32)[None]
+    sounding = np.maximum(picture, sketches) > SKETCH_FLOOR + _AUDIBLE_NATS
+    apart = (np.abs(sketches - picture) * sounding).sum(axis=1)
+    distances: NDArray[np.float32] = apart / np.maximum(1, sounding.sum(axis=1))
     return distances

@@ -54,12 +54,14 @@ class Batch:
         frames: int64 [B], how many of each carry loss.
         ids: Text tokens, int64 [B, L]; None for a network without words.
         mask: bool [B, L].
+        hidden: bool [B, K, T], True where the network is not shown the code; None shows all.
     """
 
     codes: Tensor
     frames: Tensor
     ids: Tensor | None = None
     mask: Tensor | None = None
+    hidden: Tensor | None = None
 
     def parts(self, size: int) -> list[Batch]:
         """The batch in pieces of at most `size` segments."""
@@ -71,6 +73,7 @@ class Batch:
             frames=self.frames[rows],
             ids=None if self.ids is None else self.ids[rows],
             mask=None if self.mask is None else self.mask[rows],
+            hidden=None if self.hidden is None else self.hidden[rows],
         )
 
 
@@ -177,8 +180,9 @@ def _delayed(batch: Batch, filler: int) -> tuple[Tensor, Tensor]:
     learnt = torch.where(
         (places < batch.frames[:, None])[:, None], batch.codes, torch.tensor(_IGNORED).to(inputs)
     )
+    shown = batch.codes if batch.hidden is None else batch.codes.masked_fill(batch.hidden, filler)
     for q in range(books):
-        inputs[:, q, 1 + q : 1 + q + frames] = batch.codes[:, q]
+        inputs[:, q, 1 + q : 1 + q + frames] = shown[:, q]
         targets[:, q, 1 + q : 1 + q + frames] = learnt[:, q]
     return inputs[:, :, :-1], targets[:, :, 1:]
 

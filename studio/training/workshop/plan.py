@@ -29,6 +29,7 @@ class TrainingPlan:
         frames: Codec frames of a segment.
         frame_rate: Codec frames a second.
         segments: About how many there are to learn from and to hold out.
+        variants: How often each sound is cut.
         batch: Segments a step.
         rows: Segments a pass: a step takes several where it would not fit into memory.
         total_steps: Of the run.
@@ -52,6 +53,7 @@ class TrainingPlan:
     frames: int
     frame_rate: float
     segments: int
+    variants: int
     batch: int
     rows: int
     total_steps: int
@@ -83,8 +85,8 @@ class TrainingPlan:
             *heard,
             f"{self.size}: {self.parameters / 1e6:.1f} million parameters, {hearing}, "
             f"{self.megabytes:.0f} MB with its codec",
-            f"about {self.segments} segments of {seconds:.1f} s; {self.total_steps} steps of "
-            f"{self.batch} segments, each seen {self.epochs:.0f} times",
+            f"about {self.segments} segments of {seconds:.1f} s in {self.variants} variants; "
+            f"{self.total_steps} steps of {self.batch}, each segment seen {self.epochs:.0f} times",
             f"on {self.device} in {'bfloat16' if self.bfloat16 else 'float32'}, "
             f"{1 / self.seconds_a_step:.1f} steps a second",
             f"about {spoken_duration(self.seconds)}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from studio.core.version import __version__
 from studio.models.torch_backend.codec import EncodecModel
-from studio.training.model_card import ModelCard
+from studio.models.model_card import ModelCard
 from studio.training.publish import publish_bundle
 from studio.training.workshop.network import Network, decoder_of
 from studio.training.workshop.plan import TrainingPlan, spoken_duration
@@ -66,6 +66,7 @@ def _card(
         "duration": spoken_duration(survey.seconds),
         "repeats left out": len(survey.repeats),
         "files skipped": len(survey.skipped),
+        "variants of each": plan.variants,
         "segments learnt": len(material.train),
         "segments held out": len(material.held_out),
         "rights": "not stated: add here what allows this model to be shared",

@@ -36,12 +36,14 @@ class Layout:
         hop: Samples of a codec frame.
         frames: T.
         short_sounds: What fills the segment of a shorter sound.
+        variants: How often each sound is cut, each time a little later and quieter.
     """
 
     sample_rate: int
     hop: int
     frames: int
     short_sounds: ShortSounds = "auto"
+    variants: int = 1
 
     @property
     def samples(self) -> int:
@@ -51,7 +53,32 @@ class Layout:
     @property
     def key(self) -> str:
         """Equal where equal sounds give equal segments."""
-        return f"1 {self.sample_rate} {self.hop} {self.frames} {self.short_sounds}"
+        return f"1 {self.sample_rate} {self.hop} {self.frames} {self.short_sounds} {self.variants}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """How one cutting of a sound differs from the plain one.
+
+    The codes of a sound change wholly when it starts a few milliseconds later; the ear does not
+    mind. So a few variations of few sounds keep a model from learning their codes by heart.
+
+    Attributes:
+        gain: Linear.
+        part: How much later it starts, 0 to 1: of half a segment where the sound is longer than
+            one, else of a codec frame.
+    """
+
+    gain: float = 1.0
+    part: float = 0.0
+
+    @classmethod
+    def numbered(cls, number: int, content_hash: str) -> Variation:
+        """Variation `number` of a sound; 0 is the plain one."""
+        if number == 0:
+            return cls()
+        rng = np.random.default_rng((int(content_hash[:15], 16), number))
+        return cls(gain=float(10 ** (-rng.uniform(0, 6) / 20)), part=float(rng.uniform(0.05, 1)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +95,9 @@ class Segment:
     frames: int
 
 
-def segments_of(path: Path, layout: Layout, *, decays: bool) -> Iterator[Segment]:
+def segments_of(
+    path: Path, layout: Layout, *, decays: bool, variation: Variation = Variation()
+) -> Iterator[Segment]:
     """The segments of a sound that are not silent.
 
     A long sound gives one segment after another; a rest of a tenth or more gives one that ends
@@ -79,6 +108,7 @@ def segments_of(path: Path, layout: Layout, *, decays: bool) -> Iterator[Segment
         path: The file.
         layout: How to cut.
         decays: Whether the sound dies away, for `short_sounds` "auto".
+        variation: How this cutting differs.
 
     Raises:
         AudioFileError: It cannot be read to its end.
@@ -89,8 +119,12 @@ def segments_of(path: Path, layout: Layout, *, decays: bool) -> Iterator[Segment
     waiting: NDArray[np.float32] = before
     last = np.zeros(0, dtype=np.float32)
     cut = 0
+    skipped = 0
+    later = round(variation.part * layout.samples / 2)
     for block in _mono(path, layout.sample_rate):
-        waiting = np.concatenate([waiting, block])
+        waiting = np.concatenate([waiting, variation.gain * block])
+        if not skipped and len(waiting) >= lead + layout.samples + later:
+            waiting, skipped = waiting[later:], later
         while len(waiting) >= whole:
             yield from _heard(waiting[:whole], lead, layout)
             last, waiting = waiting[: lead + layout.samples], waiting[layout.samples :]
@@ -101,7 +135,8 @@ def segments_of(path: Path, layout: Layout, *, decays: bool) -> Iterator[Segment
         cut += 1
     rest = waiting[lead:]
     if cut == 0:
-        yield _short(rest, layout, tiled=layout.short_sounds == "tile" or _tiles(layout, decays))
+        tiled = layout.short_sounds == "tile" or _tiles(layout, decays)
+        yield _short(rest, layout, tiled=tiled, delay=round(variation.part * layout.hop))
     elif len(rest) >= _LEAST_REST * layout.samples:
         ending = np.concatenate([last, rest])[-(lead + layout.samples) :]
         yield from _heard(_padded(ending, whole), lead, layout)
@@ -129,14 +164,15 @@ def _tiles(layout: Layout, decays: bool) -> bool:
     return layout.short_sounds == "auto" and not decays
 
 
-def _short(sound: NDArray[np.float32], layout: Layout, *, tiled: bool) -> Segment:
+def _short(sound: NDArray[np.float32], layout: Layout, *, tiled: bool, delay: int) -> Segment:
     lead, trail = LEAD_FRAMES * layout.hop, TRAIL_FRAMES * layout.hop
     whole = lead + layout.samples + trail
     if tiled and len(sound):
-        places = np.arange(-lead, layout.samples + trail) % len(sound)
+        places = np.arange(-lead - delay, layout.samples + trail - delay) % len(sound)
         return Segment(audio=sound[places], frames=layout.frames)
     audio = np.zeros(whole, dtype=np.float32)
-    audio[lead : lead + len(sound)] = sound
+    sound = sound[: layout.samples - delay]
+    audio[lead + delay : lead + delay + len(sound)] = sound
     ending = ENDING_SECONDS * layout.sample_rate
-    frames = math.ceil((len(sound) + ending) / layout.hop)
+    frames = math.ceil((delay + len(sound) + ending) / layout.hop)
     return Segment(audio=audio, frames=min(layout.frames, frames))

@@ -244,6 +244,7 @@ class WorkshopSession:
             hop=codec.config.hop,
             frames=plan.frames,
             short_sounds=settings.short_sounds,
+            variants=plan.variants,
         )
         cache = TokenCache(work / _TOKENS, codec_fingerprint=fingerprint(codec), layout=layout)
         if company.leads:

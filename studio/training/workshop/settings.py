@@ -35,6 +35,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "learning_rate": (1e-7, 0.1),
     "held_out_share": (0, 0.5),
     "text_left_out": (0, 0.9),
+    "codes_hidden": (0, 0.9),
+    "variants": (0, 64),
     "measure_every": (1, 1_000_000),
     "preview_every": (0, 1_000_000),
     "checkpoint_seconds": (0, 86_400),
@@ -65,11 +67,15 @@ class TrainingSettings:
         context_seconds: Length of a segment, and the longest the model looks back.
         short_sounds: What fills the segment of a shorter sound: "tile" repeats it, "pad" lets
             silence follow, of which only the beginning is learnt; "auto" tells by its end.
+        variants: How often each sound is cut, each time a little later and quieter, so that a
+            small folder is not learnt by heart; 0 takes what the folder needs, 1 is once.
         minutes: How long to train; turned into steps by measuring this machine.
         steps: How many steps to train, instead of `minutes`.
         batch: Segments a step, over all processes together.
         learning_rate: Highest of the schedule; None takes the one of the size.
         held_out_share: Share of the sounds that are never trained on.
+        codes_hidden: Share of the codes that the model is not shown while it trains, for the same
+            reason.
         text_left_out: Share of segments trained without their text, which guidance needs.
         measure_every: Steps between measurements of held-out loss.
         preview_every: Steps between previews, 0 for none.
@@ -97,11 +103,13 @@ class TrainingSettings:
     tune_codec_minutes: float = 0.0
     context_seconds: float = 5.0
     short_sounds: ShortSounds = "auto"
+    variants: int = 0
     minutes: float = 15.0
     steps: int | None = None
     batch: int = 8
     learning_rate: float | None = None
     held_out_share: float = 0.1
+    codes_hidden: float = 0.1
     text_left_out: float = 0.1
     measure_every: int = 100
     preview_every: int = 500

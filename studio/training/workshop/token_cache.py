@@ -10,6 +10,7 @@ Letters: S segments of a sound, K codebooks, T codec frames, M numbers of a sket
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -25,9 +26,16 @@ from studio.core.storage import shown_path, write_atomically
 from studio.models.torch_backend.codec import EncodecModel
 from studio.training.spectral import mel_filters
 from studio.training.workshop.scan import Skip, Sound, Survey
-from studio.training.workshop.segments import LEAD_FRAMES, Layout, Segment, segments_of
+from studio.training.workshop.segments import (
+    LEAD_FRAMES,
+    Layout,
+    Segment,
+    Variation,
+    segments_of,
+)
 
 SKETCH_BANDS = 24
+SKETCH_FLOOR = math.log(1e-3)
 _SKETCH_FRAMES = 5
 _SKETCH_WINDOW = 1024
 _AT_ONCE = 4
@@ -41,11 +49,13 @@ class CodedSound:
         codes: int16 [S, K, T].
         frames: int32 [S], how many of each are learnt.
         sketches: float16 [S, M], coarse log-mel pictures for the overfit meter.
+        variants: int16 [S], the number of the variation that each was cut in.
     """
 
     codes: NDArray[np.int16]
     frames: NDArray[np.int32]
     sketches: NDArray[np.float16]
+    variants: NDArray[np.int16]
 
 
 class TokenCache:
@@ -64,7 +74,10 @@ class TokenCache:
                 if str(stored["key"]) != self._key:
                     return None
                 coded = CodedSound(
-                    codes=stored["codes"], frames=stored["frames"], sketches=stored["sketches"]
+                    codes=stored["codes"],
+                    frames=stored["frames"],
+                    sketches=stored["sketches"],
+                    variants=stored["variants"],
                 )
         except Exception:  # noqa: BLE001 - what a damaged archive can raise is listed nowhere
             return None
@@ -83,6 +96,7 @@ class TokenCache:
             codes=coded.codes,
             frames=coded.frames,
             sketches=coded.sketches,
+            variants=coded.variants,
         )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +121,7 @@ class TokenCache:
             coded.codes.dtype == np.int16
             and coded.codes.ndim == 3
             and coded.codes.shape[::2] == (count, self._layout.frames)
-            and len(coded.sketches) == count
+            and len(coded.sketches) == len(coded.variants) == count
         )
 
 
@@ -165,7 +179,7 @@ class SketchArtist:
         )
         power = torch.view_as_real(spectrum).square().sum(-1) * (16.0 / _SKETCH_WINDOW**2)
         banded = torch.einsum("mf,bft->bmt", self._filters, power)[..., : self._layout.frames]
-        levels = torch.log(torch.sqrt(banded) + 1e-3)
+        levels = torch.log(torch.sqrt(banded) + math.exp(SKETCH_FLOOR))
         columns = torch.nn.functional.avg_pool1d(levels, _SKETCH_FRAMES, ceil_mode=True)
         drawn: NDArray[np.float16] = columns.flatten(1).half().cpu().numpy()
         return drawn
@@ -184,13 +198,15 @@ def _encode(
     codes: list[NDArray[np.int16]] = []
     frames: list[int] = []
     sketches: list[NDArray[np.float16]] = []
-    for batch in _batches(segments_of(path, layout, decays=sound.facts.decays)):
+    variants: list[int] = []
+    for batch in _batches(_cuttings(path, sound, layout)):
         if cancelled is not None and cancelled():
             raise CancelledError("Tokenising was cancelled; finished sounds are kept.")
-        audio = torch.from_numpy(np.stack([segment.audio for segment in batch])).to(device)
+        audio = torch.from_numpy(np.stack([segment.audio for segment, _ in batch])).to(device)
         coded = codec.encode(audio[:, None])[..., LEAD_FRAMES : LEAD_FRAMES + layout.frames]
         codes.append(coded.to(torch.int16).cpu().numpy())
-        frames += [segment.frames for segment in batch]
+        frames += [segment.frames for segment, _ in batch]
+        variants += [variant for _, variant in batch]
         sketches.append(artist.draw(audio[:, lead : lead + layout.samples]))
     return CodedSound(
         codes=np.concatenate(codes)
@@ -198,9 +214,17 @@ def _encode(
         else np.zeros((0, codec.config.codebooks, layout.frames), np.int16),
         frames=np.array(frames, dtype=np.int32),
         sketches=np.concatenate(sketches) if sketches else np.zeros((0, 0), np.float16),
+        variants=np.array(variants, dtype=np.int16),
     )
 
 
-def _batches(segments: Iterator[Segment]) -> Iterator[list[Segment]]:
+def _cuttings(path: Path, sound: Sound, layout: Layout) -> Iterator[tuple[Segment, int]]:
+    for number in range(layout.variants):
+        variation = Variation.numbered(number, sound.facts.content_hash)
+        for segment in segments_of(path, layout, decays=sound.facts.decays, variation=variation):
+            yield segment, number
+
+
+def _batches(segments: Iterator[tuple[Segment, int]]) -> Iterator[list[tuple[Segment, int]]]:
     while batch := list(islice(segments, _AT_ONCE)):
         yield batch

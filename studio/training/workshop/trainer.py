@@ -12,7 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -230,7 +230,14 @@ class Trainer:
             rng = np.random.default_rng((settings.seed, 4, self.step))
             text = read_texts(self._material.tokenizer, texts, rng)
         mine = slice(self._company.rank, None, self._company.size)
-        return self._batch(self._material.train, rows[mine], text, mine)
+        batch = self._batch(self._material.train, rows[mine], text, mine)
+        share = self._settings.codes_hidden
+        if not share:
+            return batch
+        shape = (len(rows), *self._material.train.codes.shape[1:])
+        chance = np.random.default_rng((self._settings.seed, 6, self.step)).random(shape)
+        hidden = torch.from_numpy(chance[mine] < share).to(self._company.device)
+        return replace(batch, hidden=hidden)
 
     def _batch(
         self,
