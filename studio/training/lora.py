@@ -28,9 +28,9 @@ from studio.core.errors import TrainingError
 from studio.core.folders import replacing_folder
 from studio.models.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, BASE_FINGERPRINT, MAX_RANK
 from studio.models.bundle import Bundle
+from studio.models.model_card import CARD, ModelCard
 from studio.models.shapes import Shapes, naming, weights_file
 from studio.models.torch_backend.transformer import MusicDecoder, MusicLanguageModel
-from studio.training.model_card import CARD, ModelCard
 
 Network = MusicDecoder | MusicLanguageModel
 

@@ -19,11 +19,11 @@ from torch import Tensor
 from studio.core.folders import replacing_folder
 from studio.models.bundle import CONFIG
 from studio.models.language_config import DecoderConfig, TextConfig
+from studio.models.model_card import CARD, ModelCard
 from studio.models.prompting import PromptTemplate
 from studio.models.torch_backend.codec import EncodecConfig, EncodecModel
 from studio.models.torch_backend.transformer import MusicDecoder, MusicLanguageModel
 from studio.models.unconditional import UNUSED_TEXT, text_section, unused_shapes
-from studio.training.model_card import CARD, ModelCard
 
 _FILES = frozenset(
     {

@@ -14,11 +14,11 @@ from studio.core.errors import StorageError
 from studio.models.bundle import open_bundle
 from studio.models.codec_config import EncodecConfig
 from studio.models.language_config import DecoderConfig
+from studio.models.model_card import ModelCard
 from studio.models.selection import load_backend
 from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.transformer import MusicDecoder
 from studio.training.codec import set_initial_weights
-from studio.training.model_card import ModelCard
 from studio.training.publish import publish_bundle
 
 CODEC = EncodecConfig(

@@ -175,7 +175,7 @@ def language_layout(settings: Settings, shapes: Mapping[str, Shape]) -> Language
     if dim == text_width or (kind == "melody" and dim == CHROMA_BINS):
         raise ModelError(f"its projection from {dim} to {dim} has no place in Hugging Face's form")
     placements = tuple(
-        _placements(
+        language_placements(
             kind,
             codebooks=codebooks,
             rows=rows,
@@ -282,9 +282,20 @@ def _check_delays(settings: Settings, codebooks: int, channels: int) -> None:
         )
 
 
-def _placements(
+def language_placements(
     kind: Kind, *, codebooks: int, rows: int, dim: int, layers: int, ffn: int, text_width: int
 ) -> Iterator[Placement]:
+    """Every tensor of a language model of these sizes.
+
+    Args:
+        kind: What it is conditioned on.
+        codebooks: Over all channels.
+        rows: Of an embedding: the codes and the filler.
+        dim: Width of the decoder.
+        layers: Blocks.
+        ffn: Inner width of the feed-forward layers.
+        text_width: Of the text encoder; 0 without.
+    """
     square, vector = (dim, dim), (dim,)
     for k in range(codebooks):
         yield _one(f"emb.{k}.weight", (rows, dim), f"{_TARGET}embed_tokens.{k}.weight")

@@ -106,7 +106,7 @@ def write_bundle(target: Path, converted: Converted) -> None:
 
 
 def _write_files(folder: Path, converted: Converted) -> None:
-    _write_weights(folder / WEIGHTS, converted.weights)
+    write_weights(folder / WEIGHTS, converted.weights)
     write_atomically(folder / GENERATION, _json(converted.generation))
     if converted.tokenizer is not None:
         write_atomically(folder / TOKENIZER, converted.tokenizer)
@@ -133,7 +133,13 @@ def _rename(part: Path, target: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _write_weights(file: Path, weights: Mapping[str, Weight]) -> None:
+def write_weights(file: Path, weights: Mapping[str, Weight]) -> None:
+    """Write a safetensors file, tensor by tensor.
+
+    Raises:
+        ModelError: A tensor holds NaN or infinity.
+        OSError: It cannot be written.
+    """
     # Wide numbers first, so that each begins at a multiple of its width.
     order = sorted(weights, key=lambda name: (-weights[name].dtype.itemsize, name))
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
