@@ -200,9 +200,10 @@ def _transformer(decoder: DecoderConfig, *, crossing: bool) -> dict[str, Any]:
     }
 
 
-def _conditioners(kind: Kind, text_encoder: str | None, sample_rate: int) -> dict[str, Any] | None:
+def _conditioners(kind: Kind, text_encoder: str | None, sample_rate: int) -> dict[str, Any]:
     if kind == "unconditional":
-        return None
+        # Not null, as in audiocraft's own settings of such a model: its loader looks into it.
+        return {}
     description = {
         "model": "t5",
         "t5": {
