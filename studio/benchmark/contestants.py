@@ -26,7 +26,7 @@ from studio.generation.planning import plan_render
 from studio.generation.request import GenerationRequest
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
-from studio.models.selection import BACKENDS, MLX_PRECISIONS, PRECISIONS
+from studio.models.selection import BACKENDS, PRECISIONS_OF
 from studio.models.shelf.shelf import ModelShelf
 
 PROMPT = "warm dusty piano chords over brushed drums and an upright bass"
@@ -99,7 +99,7 @@ def offered(
     """
     if backend not in BACKENDS:
         raise ModelError(f"There is no backend {backend!r}; choose one of {', '.join(BACKENDS)}.")
-    able = MLX_PRECISIONS if backend == "mlx" else PRECISIONS
+    able = PRECISIONS_OF[backend]
     if precisions is None:
         return able, []
     missing = [

@@ -92,13 +92,12 @@ def _packages(context: Context) -> Finding:
 
 
 def _processor(context: Context) -> Finding:
-    from studio.generation.engine_child import physical_cores
     from studio.models.shelf.shelf import ModelShelf
 
-    text = f"backend torch (CPU), {physical_cores()} of {os.cpu_count()} cores"
-    for model, seconds in ModelShelf(context.models_dir).speeds.known().items():
-        times = ", ".join(f"{name} {1000 * each:.1f} ms" for name, each in seconds.items())
-        text += f"; weights of {model}: {times} a step"
+    text = f"{os.cpu_count()} cores"
+    for question, answers in ModelShelf(context.models_dir).measurements.known().items():
+        numbers = ", ".join(f"{name} {number:.2g}" for name, number in answers.items())
+        text += f"; {question}: {numbers}"
     return Finding(name="processor", state="ok", text=text)
 
 

@@ -78,6 +78,11 @@ class Paths:
                 ) from error
 
 
+def kernels_dir() -> Path:
+    """Where code that was compiled for this machine is kept: a cache, shared by all libraries."""
+    return Path(platformdirs.user_cache_dir(APP_NAME, appauthor=False)) / "kernels"
+
+
 def default_paths(data_dir: Path | None = None) -> Paths:
     """The folders to use.
 

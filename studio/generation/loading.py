@@ -72,7 +72,7 @@ def load_model(
         backend=backend,
         precision=precision,
         digest=shelf.digest,
-        speeds=shelf.speeds,
+        measurements=shelf.measurements,
         adapters=uses,
     )
     return LoadedModel(backend=loaded, template=template)

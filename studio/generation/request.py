@@ -20,7 +20,7 @@ from studio.editing.key import parse_key
 from studio.models.adapters import MOST_STRENGTH
 from studio.models.codes import CodeSequence
 from studio.models.prompting import tempo_in
-from studio.models.selection import MLX_PRECISIONS
+from studio.models.selection import ALL_PRECISIONS
 
 MIN_TEMPO_BPM = 60.0
 MAX_TEMPO_BPM = 200.0
@@ -69,8 +69,8 @@ class GenerationRequest:
         top_p: Nucleus mass; overrides `top_k` when above 0.
         temperature: Divides the logits.
         guidance: Weight of the prompt against the null condition; 1 is unguided.
-        precision: Number format of the decoder's weights, one of `selection.PRECISIONS`; None is
-            what suits model and machine.
+        precision: Number format of the decoder's weights, one of
+            `selection.ALL_PRECISIONS`; None is what suits model and machine.
         adapters: What changes the model: names of adapters, or their folders, and how much of
             each; 1 is as it was trained, 0 is none.
         negative: What guidance leads away from; "" is the null condition.
@@ -184,9 +184,9 @@ class GenerationRequest:
             _check_number("temperature", self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
         if self.guidance is not None:
             _check_number("guidance", self.guidance, 0.0, MAX_GUIDANCE)
-        if self.precision is not None and self.precision not in MLX_PRECISIONS:
+        if self.precision is not None and self.precision not in ALL_PRECISIONS:
             raise InputError(
-                f"The precision must be one of {', '.join(MLX_PRECISIONS)}, not "
+                f"The precision must be one of {', '.join(ALL_PRECISIONS)}, not "
                 f"{_short(self.precision)}."
             )
 

@@ -90,6 +90,7 @@ class ModelInfo:
         has_melody: Whether it listens to a melody.
         parameters: Numbers in its language model, text encoder included.
         precision: Of its decoder's weights.
+        backend: What computes it, one of `selection.BACKENDS`.
         cache_bytes: What one decoder stream keeps in memory for each step.
         fingerprint: See `Bundle.fingerprint`.
         sampling: What the model's makers recommend.
@@ -109,6 +110,7 @@ class ModelInfo:
     fingerprint: str
     sampling: Sampling
     precision: str = "float32"
+    backend: str = "torch"
 
 
 class CodecStream(Protocol):

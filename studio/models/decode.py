@@ -23,6 +23,9 @@ Advance = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 """A decoder that remembers: reads the next columns of the grid, int64 [B, K, S], and gives the
 logits of the column after them, float32 [R, K, V]. Only the first call may hold several columns."""
 
+Pick = Callable[[NDArray[np.float32], int], NDArray[np.int64]]
+"""Chooses codes [B, K] by logits [R, K, V] and the steps since the beginning of the take."""
+
 
 def generate_frames(
     open_decoder: Callable[[int], Advance],
@@ -35,6 +38,7 @@ def generate_frames(
     sampling: Sampling,
     first_step: int,
     closed: bool,
+    pick: Pick | None = None,
 ) -> Iterator[NDArray[np.int64]]:
     """Run the delay pattern from the beginning to the last frame.
 
@@ -49,6 +53,7 @@ def generate_frames(
         first_step: Added to the step that keys the noise.
         closed: A codebook that has made its last frame shows fillers. Otherwise it goes on to
             make frames that are not given, as it would in a longer take.
+        pick: A way to the codes that `sampling.pick_codes` would choose; None is that.
 
     Yields:
         int64 [B, K], each frame once its last codebook is known.
@@ -60,16 +65,17 @@ def generate_frames(
     grid = delay(np.concatenate([prefix, blank], axis=2), filler, config.delays)
     advance = open_decoder(total + latest)
     books = np.arange(codebooks)
+    if pick is None:
+
+        def pick(logits: NDArray[np.float32], step: int) -> NDArray[np.int64]:
+            guided = streams.combine(logits, sampling.guidance)
+            return pick_codes(guided, sampling, seeds=seeds, step=step)
+
     read = 0
     for step in range(known + 1, total + latest + 1):
         logits = advance(grid[:, :, read:step])
         read = step
-        codes = pick_codes(
-            streams.combine(logits, sampling.guidance),
-            sampling,
-            seeds=seeds,
-            step=first_step + step - 1,
-        )
+        codes = pick(logits, first_step + step - 1)
         made = step - 1 - delays
         new = (made >= known) & (made < total) if closed else made >= known
         grid[:, new, step] = codes[:, new]

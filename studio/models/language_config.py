@@ -30,6 +30,13 @@ class TextConfig:
     position_max_distance: int = 128
     norm_epsilon: float = 1e-6
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers it has."""
+        layer = self.dim * (4 * self.heads * self.head_dim + 2 * self.ffn_dim + 2)
+        biases = self.position_buckets * self.heads
+        return self.vocabulary * self.dim + self.layers * layer + biases + self.dim
+
     @classmethod
     def from_hf(cls, section: Mapping[str, Any]) -> Self:
         """Read the `text_encoder` section of a Hugging Face `config.json`.
@@ -84,6 +91,15 @@ class DecoderConfig:
     def delays(self) -> tuple[int, ...]:
         """By how many steps each codebook trails the first."""
         return codebook_delays(self.codebooks, self.channels)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it has."""
+        attentions = 2 if self.cross_attention else 1
+        norms = 2 * (attentions + 1)
+        layer = self.dim * (4 * attentions * self.dim + 2 * self.ffn_dim + norms)
+        tables = self.codebooks * (2 * self.vocabulary + 1) * self.dim
+        return tables + self.layers * layer + 2 * self.dim
 
     @classmethod
     def from_hf(cls, section: Mapping[str, Any], *, cross_attention: bool = True) -> Self:

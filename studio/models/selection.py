@@ -13,12 +13,18 @@ from studio.core.errors import ModelError
 from studio.models.adapters import AdapterUse, with_adapters
 from studio.models.backend import MusicBackend
 from studio.models.bundle import Bundle, open_bundle, sha256_of
-from studio.models.speeds import Speeds
+from studio.models.measurements import Measurements
 
-BACKENDS = ("torch", "mlx")
-PRECISIONS = ("float32", "bfloat16", "int8")
-"""Those of every backend."""
-MLX_PRECISIONS = (*PRECISIONS, "float16", "int4")
+PRECISIONS_OF = {
+    "native": ("float32", "bfloat16", "int8", "int4"),
+    "torch": ("float32", "bfloat16", "float16"),
+    "mlx": ("float32", "bfloat16", "float16", "int8", "int4"),
+}
+"""By backend, in the order in which they are picked."""
+BACKENDS = tuple(PRECISIONS_OF)
+PRECISIONS = PRECISIONS_OF["native"]
+"""Those that any machine computes."""
+ALL_PRECISIONS = (*PRECISIONS, "float16")
 
 
 def load_backend(
@@ -27,7 +33,7 @@ def load_backend(
     backend: str | None = None,
     precision: str | None = None,
     digest: Callable[[Path], str] = sha256_of,
-    speeds: Speeds | None = None,
+    measurements: Measurements | None = None,
     adapters: Sequence[AdapterUse] = (),
 ) -> MusicBackend:
     """Load the model in `folder`.
@@ -35,10 +41,10 @@ def load_backend(
     Args:
         folder: A bundle, as `ModelShelf.resolve` finds it.
         backend: One of `BACKENDS`; None picks.
-        precision: One of `PRECISIONS`, or for mlx of `MLX_PRECISIONS`; None takes what suits the
-            model and this machine.
+        precision: One of `PRECISIONS_OF` the backend; None takes what suits the model and this
+            machine.
         digest: Gives the hex SHA-256 of a file; `ModelShelf.digest` remembers them.
-        speeds: How fast this machine is in each precision; None finds out anew.
+        measurements: What is known about this machine and its models; None finds out anew.
         adapters: What changes the model; their effects add up.
 
     Raises:
@@ -47,17 +53,32 @@ def load_backend(
     """
     if backend is not None and backend not in BACKENDS:
         raise ModelError(f"There is no backend {backend!r}; choose one of {', '.join(BACKENDS)}.")
-    precisions = MLX_PRECISIONS if backend == "mlx" else PRECISIONS
-    if precision is not None and precision not in precisions:
+    backend = backend or _backend_for(precision)
+    able = PRECISIONS_OF[backend]
+    if precision is not None and precision not in able:
         raise ModelError(
-            f"There is no precision {precision!r}; choose one of {', '.join(precisions)}."
+            f"The backend {backend} has no precision {precision!r:.40}; choose {', '.join(able)}."
         )
     bundle = with_adapters(open_bundle(folder, digest=digest), adapters)
     if backend == "mlx":
         return _load_mlx(bundle, precision)
-    from studio.models.torch_backend.backend import TorchBackend
+    if backend == "torch":
+        from studio.models.torch_backend.backend import TorchBackend
 
-    return TorchBackend(bundle, precision, speeds=speeds)
+        return TorchBackend(bundle, precision)
+    from studio.models.native_backend.backend import NativeBackend
+
+    return NativeBackend(bundle, precision, measurements=measurements)
+
+
+def _backend_for(precision: str | None) -> str:
+    """The first backend that has the precision."""
+    for backend, able in PRECISIONS_OF.items():
+        if precision is None or precision in able:
+            return backend
+    raise ModelError(
+        f"There is no precision {precision!r:.40}; choose one of {', '.join(ALL_PRECISIONS)}."
+    )
 
 
 def _load_mlx(bundle: Bundle, precision: str | None) -> MusicBackend:

@@ -18,7 +18,7 @@ from studio.core.errors import ModelError
 from studio.models.bundle import CONFIG, PROMPTING, WEIGHTS, WEIGHTS_INDEX, Bundle, file_fault
 from studio.models.codec_config import EncodecConfig
 from studio.models.config_fields import read_integer
-from studio.models.language_config import DecoderConfig, MelodyConfig, TextConfig
+from studio.models.language_config import PITCH_CLASSES, DecoderConfig, MelodyConfig, TextConfig
 
 LANGUAGE_PREFIXES = ("text_encoder.", "enc_to_dec_proj.", "audio_enc_to_dec_proj.", "decoder.")
 CODEC_PREFIX = "audio_encoder."
@@ -67,6 +67,19 @@ class Shapes:
                     f" channel, the codec has {codec.codebooks}"
                 )
         return cls(text=text, melody=melody, decoder=decoder, codec=codec)
+
+    @property
+    def language_parameters(self) -> int:
+        """Numbers in text encoder, projections and decoder."""
+        dim = self.decoder.dim
+        total = self.decoder.parameters
+        if self.text is not None:
+            total += self.text.parameters
+            if self.text.dim != dim:
+                total += (self.text.dim + 1) * dim
+            if self.melody is not None and dim != PITCH_CLASSES:
+                total += (PITCH_CLASSES + 1) * dim
+        return total
 
     def window_frames(self, bundle: Bundle) -> int:
         """Most codec frames that fit the context of `bundle` at once.

@@ -52,6 +52,8 @@ class Streams:
     Attributes:
         ordered: The streams: those with a text first, equal lengths side by side.
         takes: For each of them the take whose tokens it reads.
+        pairs: int64 [B, 2]: for each take the row that decides, and the one that it is led away
+            from, or -1.
     """
 
     def __init__(self, takes: Sequence[Sequence[Stream]]) -> None:
@@ -77,13 +79,15 @@ class Streams:
         self.ordered = [stream for _, _, stream in places]
         self.takes = [take for take, _, _ in places]
         rows = {(take, role): row for row, (take, role, _) in enumerate(places)}
-        self._decisive = [rows[take, 0] for take in range(len(takes))]
-        self._guided = [take for take, streams in enumerate(takes) if len(streams) > 1]
-        self._avoided = [rows[take, 1] for take in self._guided]
+        self.pairs = np.array(
+            [[rows[take, 0], rows.get((take, 1), -1)] for take in range(len(takes))], dtype=np.int64
+        )
 
     def combine(self, logits: NDArray[np.float32], guidance: float) -> NDArray[np.float32]:
         """One row a take: [R, K, V] to [B, K, V]."""
-        combined = logits[self._decisive]
-        if self._guided:
-            combined[self._guided] = guide(combined[self._guided], logits[self._avoided], guidance)
+        decisive, avoided = self.pairs.T
+        combined: NDArray[np.float32] = logits[decisive]
+        guided = avoided >= 0
+        if guided.any():
+            combined[guided] = guide(combined[guided], logits[avoided[guided]], guidance)
         return combined

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from studio.models.bundle import open_bundle
-from studio.models.torch_backend.backend import TorchBackend
+from studio.models.native_backend.backend import NativeBackend
 from tests.models.reference import (
     CODEBOOKS,
     VOCABULARY,
@@ -55,12 +55,12 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Referenc
 
 
 @pytest.fixture(scope="session")
-def ours(oracle: Callable[[str], Reference]) -> Callable[[str], TorchBackend]:
+def ours(oracle: Callable[[str], Reference]) -> Callable[[str], NativeBackend]:
     """Gives our backend on the model of a name in `SHAPES`."""
 
     @cache
-    def loaded(name: str) -> TorchBackend:
-        return TorchBackend(open_bundle(oracle(name).folder))
+    def loaded(name: str) -> NativeBackend:
+        return NativeBackend(open_bundle(oracle(name).folder), "float32")
 
     return loaded
 
@@ -72,7 +72,7 @@ def reference(oracle: Callable[[str], Reference]) -> Reference:
 
 
 @pytest.fixture(scope="session")
-def backend(ours: Callable[[str], TorchBackend]) -> TorchBackend:
+def backend(ours: Callable[[str], NativeBackend]) -> NativeBackend:
     return ours("mono")
 
 

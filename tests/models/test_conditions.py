@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from studio.core.errors import InputError, ModelError, StudioError
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
+from studio.models.native_backend.backend import NativeBackend
 from studio.models.patterns import delay
 from studio.models.sampling import guide
-from studio.models.torch_backend.backend import TorchBackend
 from tests.models.reference import (
     CHROMA_FRAMES,
     PROMPT,
@@ -29,11 +29,11 @@ from tests.models.reference import (
 FRAMES = 24
 GUIDANCE = 2.5
 MELODY = np.array([0, 4, 7, 4, 9], dtype=np.int8)
-Ours = Callable[[str], TorchBackend]
+Ours = Callable[[str], NativeBackend]
 
 
 def _greedy(
-    backend: TorchBackend, condition: Condition, guidance: float = GUIDANCE
+    backend: NativeBackend, condition: Condition, guidance: float = GUIDANCE
 ) -> NDArray[np.int64]:
     steps = backend.steps(
         [condition], frames=FRAMES, seeds=[0], sampling=Sampling(top_k=1, guidance=guidance)
@@ -42,7 +42,7 @@ def _greedy(
 
 
 def _expected(
-    backend: TorchBackend,
+    backend: NativeBackend,
     codes: NDArray[np.int64],
     condition: Condition,
     avoided: Condition | None,
@@ -171,7 +171,7 @@ def test_parameters_are_those_of_the_language_model(
 def test_a_huge_head_is_a_head_like_others(tmp_path: Path) -> None:
     shape = Shape(kind="unconditional", dim=2048, heads=2, layers=1, ffn_dim=64)
     reference = save_model(build_model(shape), tmp_path / "heads")
-    backend = TorchBackend(open_bundle(reference.folder))
+    backend = NativeBackend(open_bundle(reference.folder), "float32")
     tokens = np.random.default_rng(0).integers(0, 32, (1, 4, 9))
     expected = reference.logits(tokens, [])
     actual = backend.logits(tokens, None)

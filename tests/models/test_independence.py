@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from studio.models.backend import Condition, Sampling
-from studio.models.language_config import DecoderConfig
-from studio.models.patterns import delay
-from studio.models.streams import Stream, Streams
-from studio.models.torch_backend.backend import TorchBackend
-from studio.models.torch_backend.cached_decoder import CachedDecoder
-from studio.models.torch_backend.packing import LEAST_ROWS, computed_precisions, pack_layers
-from studio.models.torch_backend.transformer import MusicDecoder
+from studio.models.native_backend.backend import NativeBackend
 from tests.models.reference import WORDS
 
 TAKES = 16
-Ours = Callable[[str], TorchBackend]
+Ours = Callable[[str], NativeBackend]
 
 
 def _prompt(words: int) -> str:
@@ -46,7 +39,7 @@ def _conditions(name: str, *, negative: bool) -> list[Condition]:
 
 
 def _codes(
-    backend: TorchBackend, conditions: list[Condition], seeds: list[int], **options: Any
+    backend: NativeBackend, conditions: list[Condition], seeds: list[int], **options: Any
 ) -> NDArray[np.int64]:
     options = {"frames": 12, "sampling": Sampling(top_k=12, guidance=2.0), **options}
     return np.stack(list(backend.steps(conditions, seeds=seeds, **options)), axis=-1)
@@ -119,63 +112,3 @@ def test_the_rest_of_a_batch_goes_on_where_it_was_left(ours: Ours) -> None:
     begun = np.stack(list(islice(steps, 5)), axis=-1)
     whole = _codes(backend, conditions, [1, 2, 3], sampling=Sampling(top_k=12))
     np.testing.assert_array_equal(begun, whole[..., :5])
-
-
-def _wide_decoder(precision: str) -> MusicDecoder:
-    """Inner widths at which libraries change the kernel by the number of rows."""
-    torch.manual_seed(3)
-    config = DecoderConfig(
-        codebooks=4, vocabulary=50, dim=512, layers=2, heads=4, ffn_dim=2304, max_positions=64
-    )
-    decoder = MusicDecoder(config).requires_grad_(False).eval()
-    decoder.embedding.weight.mul_(20.0)
-    pack_layers(decoder, precision)
-    return decoder
-
-
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("precision", computed_precisions())
-@torch.inference_mode()
-def test_the_decoder_gives_a_row_the_same_numbers_in_any_company(precision: str) -> None:
-    decoder = _wide_decoder(precision)
-    random = torch.Generator().manual_seed(0)
-    texts = [torch.randn(length, 512, generator=random) for length in (1, 5, 31, 32, 33, 60)]
-    takes = [(Stream(text=text), Stream()) for text in texts] + [(Stream(),)] * 11
-    grid = delay(np.random.default_rng(0).integers(0, 50, (17, 4, 20)), 50)
-    tokens = torch.from_numpy(grid)
-
-    def run(streams: Streams, rows: torch.Tensor) -> NDArray[np.float32]:
-        cached = CachedDecoder(decoder, streams, steps=24)
-        found = [
-            streams.combine(cached.advance(rows[:, :, step : step + 1]).numpy(), 2.0)
-            for step in range(20)
-        ]
-        return np.stack(found)
-
-    together = run(Streams(takes), tokens)
-    for take in (0, 1, 3, 5, 6, 16):
-        alone = run(Streams(takes[take : take + 1]), tokens[take : take + 1])
-        if LEAST_ROWS == 2:
-            np.testing.assert_array_equal(alone[:, 0], together[:, take])
-        else:
-            np.testing.assert_allclose(alone[:, 0], together[:, take], atol=1e-4)
-
-
-@torch.inference_mode()
-def test_packed_layers_give_what_plain_ones_give() -> None:
-    config = DecoderConfig(codebooks=2, vocabulary=9, dim=24, layers=2, heads=3, ffn_dim=40)
-    decoder = MusicDecoder(config).requires_grad_(False).eval()
-    tokens = torch.arange(2 * 2 * 30).view(2, 2, 30) % 10
-    text = torch.randn(2, 7, 24)
-    expected = decoder(tokens, text)
-    pack_layers(decoder)
-    assert not [name for name, _ in decoder.named_parameters() if "qkv" in name] or LEAST_ROWS > 2
-    torch.testing.assert_close(decoder(tokens, text), expected, atol=1e-5, rtol=1e-5)

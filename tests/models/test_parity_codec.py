@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from studio.models.torch_backend.backend import TorchBackend
+from studio.models.native_backend.backend import NativeBackend
 from studio.models.torch_backend.codec import EncodecConfig, nearest_code
 from studio.models.torch_backend.codec_channels import ChannelCodec
 from tests.models.codec_reference import (
@@ -31,7 +31,7 @@ def _audio(frames: int) -> NDArray[np.float32]:
 
 
 @torch.inference_mode()
-def test_codes_equal_those_of_transformers(reference: Reference, backend: TorchBackend) -> None:
+def test_codes_equal_those_of_transformers(reference: Reference, backend: NativeBackend) -> None:
     for frames in (HOP * 30, HOP * 17 + 123):
         audio = _audio(frames)
         encoded = reference.model.audio_encoder.encode(torch.from_numpy(audio)).audio_codes
@@ -41,7 +41,7 @@ def test_codes_equal_those_of_transformers(reference: Reference, backend: TorchB
 
 
 @torch.inference_mode()
-def test_audio_equals_that_of_transformers(reference: Reference, backend: TorchBackend) -> None:
+def test_audio_equals_that_of_transformers(reference: Reference, backend: NativeBackend) -> None:
     codes = np.random.default_rng(2).integers(0, VOCABULARY, (2, CODEBOOKS, 37))
     expected = reference.model.audio_encoder.decode(torch.from_numpy(codes)[None], [None])
     audio = backend.decode(codes)
@@ -51,7 +51,7 @@ def test_audio_equals_that_of_transformers(reference: Reference, backend: TorchB
 
 @settings(deadline=None, max_examples=12)
 @given(pieces=st.lists(st.integers(0, 23), min_size=1, max_size=7))
-def test_audio_in_pieces_equals_the_whole(backend: TorchBackend, pieces: list[int]) -> None:
+def test_audio_in_pieces_equals_the_whole(backend: NativeBackend, pieces: list[int]) -> None:
     codes = np.random.default_rng(3).integers(0, VOCABULARY, (1, CODEBOOKS, sum(pieces)))
     stream = backend.decoder_stream()
     ends = np.cumsum(pieces)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from studio.models.backend import Condition, MusicBackend, Sampling
-from studio.models.torch_backend.backend import TorchBackend
+from studio.models.native_backend.backend import NativeBackend
 from tests.models.reference import PROMPT, SHORT_PROMPT, Reference
 
 FRAMES = 300
@@ -16,7 +16,7 @@ TEXTS = (PROMPT, SHORT_PROMPT, "hat", "", "swing kick dub")
 EQUAL_TEXTS = (PROMPT, "dub techno dub techno dub", "hat " * 5, "bass " * 5, "swing kick dub a b")
 
 Oracle = Callable[[str], Reference]
-Ours = Callable[[str], TorchBackend]
+Ours = Callable[[str], NativeBackend]
 
 
 def _conditions(kind: str) -> list[Condition]:

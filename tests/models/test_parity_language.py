@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
 from studio.models.language_config import PITCH_CLASSES, DecoderConfig, TextConfig
-from studio.models.torch_backend.backend import TorchBackend
+from studio.models.native_backend.backend import NativeBackend
 from studio.models.torch_backend.transformer import MusicLanguageModel
 from tests.models.reference import (
     CHROMA_FRAMES,
@@ -32,7 +32,7 @@ from tests.models.reference import (
 )
 
 Oracle = Callable[[str], Reference]
-Ours = Callable[[str], TorchBackend]
+Ours = Callable[[str], NativeBackend]
 
 
 def _language_model(reference: Reference) -> MusicLanguageModel:
@@ -81,7 +81,7 @@ def test_logits_of_models_of_any_shape(shape: Shape, steps: int, melody_frames: 
         reference = save_model(build_model(shape), Path(folder))
         expected = reference.logits(tokens, conditions)
         codes, _ = reference.greedy(conditions, frames=9, guidance=2.0)
-        backend = TorchBackend(open_bundle(reference.folder))
+        backend = NativeBackend(open_bundle(reference.folder), "float32")
     assert (backend.info.codebooks, backend.info.channels) == (codebooks, shape.channels)
     actual = backend.logits(tokens, conditions)
     np.testing.assert_allclose(actual, expected, atol=1e-4, rtol=0.0)
@@ -103,7 +103,7 @@ def test_logits_of_texts_of_unequal_length(
 
 @torch.inference_mode()
 def test_no_text_is_the_null_condition(
-    reference: Reference, backend: TorchBackend, tokens: NDArray[np.int64]
+    reference: Reference, backend: NativeBackend, tokens: NDArray[np.int64]
 ) -> None:
     zeros = torch.zeros(2, 3, 32)
     expected = reference.model.decoder(
@@ -137,7 +137,7 @@ def test_no_melody_is_the_first_pitch_class_all_along(
 
 
 def test_a_row_does_not_change_its_neighbour(
-    backend: TorchBackend, tokens: NDArray[np.int64]
+    backend: NativeBackend, tokens: NDArray[np.int64]
 ) -> None:
     mixed = backend.logits(tokens, under("", PROMPT))
     np.testing.assert_array_equal(mixed[:1], backend.logits(tokens[:1], None))
@@ -195,21 +195,21 @@ def test_layers_that_attend_to_a_text_are_left_out_where_there_is_none(
     tensors |= {f"decoder.{name}": value.contiguous() for name, value in whole.items()}
     assert any("encoder_attn" in name for name in tensors)
     save_file(tensors, tmp_path / "model.safetensors")
-    loaded = TorchBackend(open_bundle(tmp_path))
+    loaded = NativeBackend(open_bundle(tmp_path), "float32")
     backend = ours("unconditional")
     assert loaded.info.parameters == backend.info.parameters
     np.testing.assert_array_equal(loaded.logits(tokens, None), backend.logits(tokens, None))
 
 
 def test_shards_and_half_precision_load(
-    reference: Reference, backend: TorchBackend, tokens: NDArray[np.int64], tmp_path: Path
+    reference: Reference, backend: NativeBackend, tokens: NDArray[np.int64], tmp_path: Path
 ) -> None:
     sharded = tmp_path / "sharded"
     reference.model.save_pretrained(sharded, max_shard_size="200KB")
     shutil.copy(reference.folder / "tokenizer.json", sharded)
     assert len(list(sharded.glob("*.safetensors"))) > 1
     whole = backend.logits(tokens, under(PROMPT, ""))
-    loaded = TorchBackend(open_bundle(sharded)).logits(tokens, under(PROMPT, ""))
+    loaded = NativeBackend(open_bundle(sharded), "float32").logits(tokens, under(PROMPT, ""))
     np.testing.assert_array_equal(loaded, whole)
 
     for dtype, tolerance in ((torch.float16, 0.05), (torch.bfloat16, 0.4)):
@@ -220,6 +220,6 @@ def test_shards_and_half_precision_load(
             {name: tensor.to(dtype) for name, tensor in tensors.items()},
             halved / "model.safetensors",
         )
-        loaded = TorchBackend(open_bundle(halved)).logits(tokens, under(PROMPT, ""))
+        loaded = NativeBackend(open_bundle(halved), "float32").logits(tokens, under(PROMPT, ""))
         assert loaded.dtype == np.float32
         np.testing.assert_allclose(loaded, whole, atol=tolerance)

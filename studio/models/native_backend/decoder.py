@@ -51,13 +51,13 @@ class CachedDecoder:
         self._tables = np.arange(config.codebooks) * (config.vocabulary + 1)
         element = np.float32 if weights.precision == "float32" else np.int16
         places = len(self._positions)
-        self._memory = _memory(config, len(self._streams), places, element)
+        self._memory = _memory(config, weights.layers, len(self._streams), places, element)
         self._text_memory, self._texts = self._read_texts(element)
         rows = max(len(self._streams), READ_ROWS)
         longest = max(places, max((stream.text_length for stream in self._streams), default=0))
         self._buffers = _buffers(config, rows)
         self._rooms = _rooms(config, rows, longest, threads)
-        self._counters = np.zeros((_PHASES_PER_LAYER * config.layers + 1, 2), dtype=np.int64)
+        self._counters = np.zeros((_PHASES_PER_LAYER * weights.layers + 1, 2), dtype=np.int64)
         self._done = 0
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -83,6 +83,37 @@ class CachedDecoder:
         """The logits of every column after those of `tokens` [B, K, S]: [R, S, K, V]."""
         rows = range(len(self._takes))
         return np.stack([self._read_beginning(row, tokens, 0) for row in rows])
+
+    def embedded(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What enters the layers for the columns `tokens` [K, S]: float32 [S, D]."""
+        x = np.zeros((tokens.shape[1], self._buffers[0].shape[1]), dtype=np.float32)
+        places = np.arange(len(x))
+        table = self._weights.arrays["embedding"]
+        embed(tokens.T + self._tables, table, self._positions, places, x)
+        return x
+
+    def passed(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What leaves the layers when `x` [S, D] enters them, for the first stream."""
+        passed = np.empty_like(x)
+        for begin in range(0, len(x), READ_ROWS):
+            rows = x[begin : begin + READ_ROWS]
+            places = np.arange(begin, begin + len(rows))
+            self._buffers[0][: len(rows)] = rows
+            streams, texts = np.array([[0, 0, len(rows)]]), np.full((len(rows), 2), -1)
+            self._run(streams, places, texts, first_predicted=len(rows))
+            passed[places] = self._buffers[0][: len(rows)]
+        return passed
+
+    def predicted(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The logits [S, K, V] of what left the layers, `x` [S, D], by a decoder without layers."""
+        parts = []
+        for begin in range(0, len(x), READ_ROWS):
+            rows = x[begin : begin + READ_ROWS]
+            self._buffers[0][: len(rows)] = rows
+            places, none = np.arange(len(rows)), np.full((len(rows), 2), -1)
+            self._run(np.zeros((0, 3), dtype=np.int64), places, none, first_predicted=0)
+            parts.append(self._logits(0, len(rows)))
+        return np.concatenate(parts)
 
     def _read_step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """One column [B, K] for all streams together: logits [R, K, V]."""
@@ -177,7 +208,8 @@ class CachedDecoder:
         }
         numbers = {key: number for number, key in enumerate(different)}
         longest = max((len(text) for text in different.values()), default=0)
-        memory = _memory(self._config, len(different), longest, element)
+        layers = self._weights.layers
+        memory = _memory(self._config, layers, len(different), longest, element)
         for key, text in different.items():
             rows = np.zeros((len(text), rounded_up(self._config.dim)), dtype=np.float32)
             rows[:, : self._config.dim] = text
@@ -206,11 +238,11 @@ def sinusoids(length: int, dim: int) -> NDArray[np.float32]:
 
 
 def _memory(
-    config: DecoderConfig, streams: int, places: int, element: type[np.generic]
+    config: DecoderConfig, layers: int, streams: int, places: int, element: type[np.generic]
 ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     """Room for keys and values; never read before it is written."""
     width, places = config.dim // config.heads, rounded_up(places)
-    shape = (config.layers, streams, config.heads)
+    shape = (layers, streams, config.heads)
     keys = np.empty((*shape, places // PANEL, width, PANEL), dtype=element)
     values = np.empty((*shape, rounded_up(width) // PANEL, places, PANEL), dtype=element)
     return keys, values

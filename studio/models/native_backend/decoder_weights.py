@@ -17,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.models.language_config import DecoderConfig
-from studio.models.native_backend.panels import Panels, pack, rounded_up
+from studio.models.native_backend.panels import pack, rounded_up
 from studio.models.native_backend.weights import take
 
 Arrays = dict[str, NDArray[Any]]
+Tensors = Mapping[str, NDArray[np.float32]]
 _OUTER = "decoder.model.decoder"
-# The last products decide between codes; with four bits they would lose most.
+# The last product decides between codes; with four bits it would lose most.
 _OUTPUT_PRECISION = {"int4": "int8"}
+NORMS = "norms"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,10 +33,11 @@ class DecoderWeights:
     """What a pass reads.
 
     Attributes:
-        arrays: `embedding` float32 [K * (V + 1), D], `output_norm` [2, D], `norms` [L, 3, 2, D],
-            and for each matrix `NAME` and `NAME_scales`: `output`, and with an axis of layers
-            before them `qkv`, `out`, `cross_query`, `cross_out`, `cross_keys_values`, `inner`,
-            `outer`; those of cross-attention only where there is one.
+        arrays: `embedding` float32 [K * (V + 1), D], `output_norm` [2, D], `norms` [L, 3, 2, D]
+            (before self-attention, cross-attention, feed-forward), and for each matrix `NAME` and
+            `NAME_scales`: `output`, and with an axis of layers before them `qkv`, `out`,
+            `cross_query`, `cross_out`, `cross_keys_values`, `inner`, `outer`; those of
+            cross-attention only where there is one.
         precision: Of the layers.
     """
 
@@ -46,76 +49,103 @@ class DecoderWeights:
         """Whether rows are rounded before they are multiplied."""
         return self.precision in ("int8", "int4")
 
+    @property
+    def layers(self) -> int:
+        """L."""
+        return len(self.arrays[NORMS])
+
     def matrix(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Weights and scales; empty ones for a model without that matrix."""
+        """Weights and scales of a matrix; of no layer where there is no such matrix."""
         if name in self.arrays:
             return self.arrays[name], self.arrays[f"{name}_scales"]
-        blank = self.arrays["qkv"], self.arrays["qkv_scales"]
-        return blank[0][:0], blank[1][:0]
+        blank = pack(np.zeros((1, 1), dtype=np.float32), self.precision)
+        return blank.weights[None][:0], blank.scales[None][:0]
+
+    def with_layer(self, packed: Arrays) -> DecoderWeights:
+        """The same with one layer, of `pack_layer`."""
+        layer = {name: array[None] for name, array in packed.items()}
+        return DecoderWeights(arrays={**self.arrays, **layer}, precision=self.precision)
 
     @classmethod
-    def read(
-        cls,
-        tensors: Mapping[str, NDArray[np.float32]],
-        config: DecoderConfig,
-        precision: str,
-    ) -> DecoderWeights:
+    def read(cls, tensors: Tensors, config: DecoderConfig, precision: str) -> DecoderWeights:
         """Read and pack the tensors of a checkpoint, by their full names.
 
         Raises:
             ModelError: A tensor is missing, of the wrong shape, or not finite.
         """
-        books = range(config.codebooks)
-        tables = [f"{_OUTER}.embed_tokens.{book}.weight" for book in books]
-        heads = [f"decoder.lm_heads.{book}.weight" for book in books]
-        rows, dim = config.codebooks * (config.vocabulary + 1), config.dim
-        output = take(tensors, (config.codebooks * config.vocabulary, dim), *heads)
-        packed = pack(output, _OUTPUT_PRECISION.get(precision, precision))
-        arrays: Arrays = {
-            "embedding": take(tensors, (rows, dim), *tables),
-            "output_norm": _norm(tensors, f"{_OUTER}.layer_norm", dim),
-            "output": packed.weights,
-            "output_scales": packed.scales,
-            "norms": np.zeros((config.layers, 3, 2, rounded_up(dim)), dtype=np.float32),
-        }
+        arrays = read_outside(tensors, config, precision).arrays
         for layer in range(config.layers):
-            prefix = f"{_OUTER}.layers.{layer}"
-            for place, name in _norm_names(prefix, config):
-                arrays["norms"][layer, place] = _norm(tensors, name, dim)
-            for name, shape, parts in _matrix_names(prefix, config):
-                put(
-                    arrays,
-                    name,
-                    layer,
-                    config.layers,
-                    pack(take(tensors, shape, *parts), precision),
-                )
+            packed = pack_layer(read_layer(tensors, config, layer), precision)
+            for name, array in packed.items():
+                if not layer:
+                    arrays[name] = np.empty((config.layers, *array.shape), dtype=array.dtype)
+                arrays[name][layer] = array
         return cls(arrays=arrays, precision=precision)
 
 
-def put(arrays: Arrays, name: str, layer: int, layers: int, packed: Panels) -> None:
-    """Put one layer's matrix into the array of all layers."""
-    for key, value in ((name, packed.weights), (f"{name}_scales", packed.scales)):
-        if key not in arrays:
-            arrays[key] = np.empty((layers, *value.shape), dtype=value.dtype)
-        arrays[key][layer] = value
+def read_outside(tensors: Tensors, config: DecoderConfig, precision: str) -> DecoderWeights:
+    """A decoder without layers.
+
+    Raises:
+        ModelError: A tensor is missing, of the wrong shape, or not finite.
+    """
+    books = range(config.codebooks)
+    tables = [f"{_OUTER}.embed_tokens.{book}.weight" for book in books]
+    heads = [f"decoder.lm_heads.{book}.weight" for book in books]
+    rows, dim = config.codebooks * (config.vocabulary + 1), config.dim
+    output = take(tensors, (config.codebooks * config.vocabulary, dim), *heads)
+    packed = pack(output, _OUTPUT_PRECISION.get(precision, precision))
+    arrays: Arrays = {
+        "embedding": take(tensors, (rows, dim), *tables),
+        "output_norm": _norm(tensors, f"{_OUTER}.layer_norm", dim),
+        "output": packed.weights,
+        "output_scales": packed.scales,
+        NORMS: np.zeros((0, 3, 2, rounded_up(dim)), dtype=np.float32),
+    }
+    return DecoderWeights(arrays=arrays, precision=precision)
 
 
-def _norm(tensors: Mapping[str, NDArray[np.float32]], name: str, dim: int) -> NDArray[np.float32]:
+def read_layer(tensors: Tensors, config: DecoderConfig, layer: int) -> Arrays:
+    """One layer as it is stored: `norms` and the matrices, float32.
+
+    Raises:
+        ModelError: A tensor is missing, of the wrong shape, or not finite.
+    """
+    prefix = f"{_OUTER}.layers.{layer}"
+    arrays = {
+        name: take(tensors, shape, *parts) for name, shape, parts in _matrices(prefix, config)
+    }
+    arrays[NORMS] = np.zeros((3, 2, rounded_up(config.dim)), dtype=np.float32)
+    for place, name in _norms(prefix, config):
+        arrays[NORMS][place] = _norm(tensors, name, config.dim)
+    return arrays
+
+
+def pack_layer(layer: Arrays, precision: str) -> Arrays:
+    """A layer of `read_layer` in the form that the kernels read."""
+    arrays = {NORMS: layer[NORMS]}
+    for name, matrix in layer.items():
+        if name != NORMS:
+            packed = pack(matrix, precision)
+            arrays[name], arrays[f"{name}_scales"] = packed.weights, packed.scales
+    return arrays
+
+
+def _norm(tensors: Tensors, name: str, dim: int) -> NDArray[np.float32]:
     both = np.zeros((2, rounded_up(dim)), dtype=np.float32)
     both[0, :dim] = take(tensors, (dim,), f"{name}.weight")
     both[1, :dim] = take(tensors, (dim,), f"{name}.bias")
     return both
 
 
-def _norm_names(prefix: str, config: DecoderConfig) -> Iterator[tuple[int, str]]:
+def _norms(prefix: str, config: DecoderConfig) -> Iterator[tuple[int, str]]:
     yield 0, f"{prefix}.self_attn_layer_norm"
     if config.cross_attention:
         yield 1, f"{prefix}.encoder_attn_layer_norm"
     yield 2, f"{prefix}.final_layer_norm"
 
 
-def _matrix_names(
+def _matrices(
     prefix: str, config: DecoderConfig
 ) -> Iterator[tuple[str, tuple[int, int], list[str]]]:
     """Each matrix of a layer: our name, its shape, its parts in the checkpoint."""

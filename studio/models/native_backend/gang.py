@@ -25,7 +25,10 @@ def threads_for(parameters: int) -> int:
 
 
 def processors() -> int:
-    """Those that this process may use."""
+    """Those that this process may use; `OMP_NUM_THREADS` holds here too."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1

@@ -9,18 +9,15 @@ Letters in shapes: O outputs, I inputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.models.native_backend.kernels.packing import pack_int4, pack_int8
 from studio.models.native_backend.kernels.products import GROUP, PANEL
 
 PRECISIONS = ("float32", "bfloat16", "int8", "int4")
-_INT8_LEVELS = 127
-_INT4_LEVELS = 7
-_TINY = 1e-30
-# Fractions of a group's largest weight that come into question as its outermost level.
-_INT4_REACHES = tuple(np.linspace(0.7, 1.0, 13).astype(np.float32))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,40 +63,23 @@ def _upper_halves(bits: NDArray[np.uint32]) -> NDArray[np.uint16]:
 
 def _int8(matrix: NDArray[np.float32]) -> Panels:
     """A scale for each output."""
-    scales = np.maximum(np.abs(matrix).max(axis=1), _TINY) / np.float32(_INT8_LEVELS)
-    levels = np.rint(matrix / scales[:, None]) + np.float32(128)
-    by_fours = levels.astype(np.uint8).reshape(-1, PANEL, matrix.shape[1] // 4, 4)
-    return Panels(
-        weights=np.ascontiguousarray(by_fours.transpose(0, 2, 1, 3)),
-        scales=scales.astype(np.float32).reshape(-1, PANEL),
-    )
+    outputs, inputs = matrix.shape
+    weights = np.empty((outputs // PANEL, inputs // 4, PANEL, 4), dtype=np.uint8)
+    scales = np.empty((outputs // PANEL, PANEL), dtype=np.float32)
+    pack_int8(matrix, weights, scales)
+    return Panels(weights=weights, scales=scales)
 
 
 def _int4(matrix: NDArray[np.float32]) -> Panels:
     """A scale for each group of inputs of each output: the one that loses least."""
-    groups = matrix.reshape(-1, GROUP)
-    largest = np.maximum(np.abs(groups).max(axis=1), _TINY) / np.float32(_INT4_LEVELS)
-    least = np.full(len(groups), np.inf, dtype=np.float32)
-    scales = largest.astype(np.float16)
-    for reach in _INT4_REACHES:
-        tried = np.maximum((largest * reach).astype(np.float16), np.finfo(np.float16).tiny)
-        step = tried.astype(np.float32)[:, None]
-        lost = np.square(_int4_levels(groups, step) * step - groups).sum(axis=1)
-        better = lost < least
-        scales[better], least[better] = tried[better], lost[better]
-    levels = _int4_levels(groups, scales.astype(np.float32)[:, None]) + np.float32(8)
-    inputs = matrix.shape[1]
-    # Output panel, output, group, half, four of the half, one of the four.
-    shape = (-1, PANEL, inputs // GROUP, 2, GROUP // 8, 4)
-    nibbles = levels.astype(np.uint8).reshape(shape)
-    pairs = nibbles[:, :, :, 0] | (nibbles[:, :, :, 1] << 4)
-    by_group = scales.reshape(-1, PANEL, inputs // GROUP).transpose(0, 2, 1)
-    return Panels(
-        weights=np.ascontiguousarray(pairs.transpose(0, 2, 3, 1, 4)).view(np.int8),
-        scales=np.ascontiguousarray(by_group).view(np.int16),
-    )
+    panels, groups = matrix.shape[0] // PANEL, matrix.shape[1] // GROUP
+    weights = np.empty((panels, groups, GROUP // 8, PANEL, 4), dtype=np.int8)
+    scales = np.empty((panels, groups, PANEL), dtype=np.int16)
+    pack_int4(matrix, _halves(), weights, scales)
+    return Panels(weights=weights, scales=scales)
 
 
-def _int4_levels(groups: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
-    levels: NDArray[np.float32] = np.clip(np.rint(groups / step), -8, 7)
-    return levels
+@cache
+def _halves() -> NDArray[np.float32]:
+    """Every float16 in order of its bits; the positive ones rise."""
+    return np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)

@@ -16,9 +16,16 @@ from numpy.typing import NDArray
 
 from studio.core.errors import ModelError
 from studio.models.bundle import Bundle, file_fault
+from studio.models.updates import UpdatedTensors
 
 _HEADER_LENGTH_BYTES = 8
 _TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+
+
+def open_tensors(bundle: Bundle) -> Mapping[str, NDArray[np.float32]]:
+    """The tensors of `bundle` as float32, changed by its adapters, each read when asked for."""
+    stored = FloatTensors(bundle)
+    return UpdatedTensors(stored, bundle.updates) if bundle.updates else stored
 
 
 class FloatTensors(Mapping[str, NDArray[np.float32]]):

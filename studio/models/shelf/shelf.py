@@ -34,10 +34,10 @@ from studio.models.hub.cache import (
     repository_folder,
     snapshot_of,
 )
+from studio.models.measurements import Measurements
 from studio.models.shelf.conversions import Conversions
 from studio.models.shelf.digests import DigestCache
 from studio.models.shelf.registry import AddedModel, Registry
-from studio.models.speeds import Speeds
 
 NOT_STATED = "not stated"
 _NAME = re.compile(r"\w[\w. +-]{0,78}\w|\w")
@@ -89,7 +89,7 @@ class ModelShelf:
         on_notice: Told one line about what takes long or was not found in order.
 
     Attributes:
-        speeds: How fast this machine is in each precision.
+        measurements: What is known about this machine and its models.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ModelShelf:
         self._registry = None if folder is None else Registry(folder / "models.json")
         self._conversions = None if folder is None else Conversions(folder / "converted")
         self._digests = None if folder is None else DigestCache(folder / "digests.json")
-        self.speeds = Speeds(None if folder is None else folder / "speeds.json")
+        self.measurements = Measurements(None if folder is None else folder / "measurements.json")
 
     # --- finding -------------------------------------------------------------------------------
 

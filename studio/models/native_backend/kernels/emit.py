@@ -200,7 +200,7 @@ class Emitter:
         return value
 
     def exp(self, x: ir.Value) -> ir.Value:
-        """Raise e to the x, within 2 units in the last place, held to the range of normal numbers."""
+        """Raise e to the x, within 2 units in the last place and the range of normal numbers."""
         x = self.smallest(self.largest(x, self.floats(_EXP_LOW)), self.floats(_EXP_HIGH))
         power = self.nearest(self.builder.fmul(x, self.floats(_LOG2_E)))
         rest = self.fma(power, self.floats(-_LN2_HIGH), x)

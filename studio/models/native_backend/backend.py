@@ -1,0 +1,152 @@
+"""The backend that computes on the processor.
+
+Owns one loaded bundle. Networks, loop and conditions live in the modules beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.models.asked import check_logits, check_steps, recommended_sampling
+from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
+from studio.models.bundle import Bundle
+from studio.models.decode import Advance, Pick, generate_frames
+from studio.models.measurements import Measurements
+from studio.models.native_backend.decoder import CachedDecoder
+from studio.models.native_backend.kernels.picking import pick
+from studio.models.native_backend.loading import load_networks
+from studio.models.streams import Streams
+
+_EXACT_CACHE_BYTES = 8
+_ROUNDED_CACHE_BYTES = 4
+
+
+class NativeBackend:
+    """One bundle, loaded; see `studio.models.backend.MusicBackend`."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        precision: str | None = None,
+        *,
+        measurements: Measurements | None = None,
+    ) -> None:
+        """Load the weights of `bundle`.
+
+        Args:
+            bundle: The model.
+            precision: One of `panels.PRECISIONS`; None takes the one that suits.
+            measurements: What is known about the machine and the model; None finds out anew.
+
+        Raises:
+            ModelError: Its configuration or its weights are not usable.
+        """
+        self._networks = networks = load_networks(
+            bundle, precision, measurements or Measurements(None)
+        )
+        config, codec = networks.shapes.decoder, networks.shapes.codec
+        exact = networks.precision == "float32"
+        cached = _EXACT_CACHE_BYTES if exact else _ROUNDED_CACHE_BYTES
+        self.info = ModelInfo(
+            name=bundle.name,
+            backend="native",
+            sample_rate=codec.sampling_rate,
+            channels=config.channels,
+            codebooks=config.codebooks,
+            codebook_size=config.vocabulary,
+            frame_rate=codec.frame_rate,
+            window_frames=networks.shapes.window_frames(bundle),
+            has_text=bundle.has_text,
+            has_melody=bundle.has_melody,
+            parameters=networks.parameters,
+            precision=networks.precision,
+            cache_bytes=cached * config.layers * config.dim,
+            fingerprint=bundle.fingerprint,
+            sampling=recommended_sampling(bundle),
+        )
+
+    def steps(
+        self,
+        conditions: Sequence[Condition],
+        *,
+        frames: int,
+        seeds: Sequence[int],
+        sampling: Sampling,
+        prefix: NDArray[np.int64] | None = None,
+        first_step: int = 0,
+        closed: bool = False,
+    ) -> Iterator[NDArray[np.int64]]:
+        """See `MusicBackend.steps`."""
+        prefix = check_steps(
+            self.info,
+            conditions,
+            frames=frames,
+            seeds=seeds,
+            prefix=prefix,
+            first_step=first_step,
+        )
+        networks = self._networks
+        streams = Streams(networks.conditioner.streams(conditions, guidance=sampling.guidance))
+
+        def open_decoder(columns: int) -> Advance:
+            return self._decoder(streams, columns).advance
+
+        return generate_frames(
+            open_decoder,
+            streams,
+            networks.shapes.decoder,
+            prefix=prefix,
+            frames=frames,
+            seeds=seeds,
+            sampling=sampling,
+            first_step=first_step,
+            closed=closed,
+            pick=_picker(streams, sampling, seeds),
+        )
+
+    def encode(self, audio: NDArray[np.float32]) -> NDArray[np.int64]:
+        """See `MusicBackend.encode`."""
+        return self._networks.codec.encode(audio)
+
+    def decode(self, codes: NDArray[np.int64]) -> NDArray[np.float32]:
+        """See `MusicBackend.decode`."""
+        return self._networks.codec.decode(codes)
+
+    def decoder_stream(self) -> CodecStream:
+        """See `MusicBackend.decoder_stream`."""
+        return self._networks.codec.stream()
+
+    def logits(
+        self, tokens: NDArray[np.int64], conditions: Sequence[Condition] | None
+    ) -> NDArray[np.float32]:
+        """See `MusicBackend.logits`."""
+        conditions = check_logits(self.info, tokens, conditions)
+        # Unguided, so that each take has the one stream that its negative plays no part in.
+        streams = Streams(self._networks.conditioner.streams(conditions, guidance=1.0))
+        logits = self._decoder(streams, tokens.shape[2]).read(tokens)[streams.pairs[:, 0]]
+        return logits.transpose(0, 2, 1, 3)
+
+    def _decoder(self, streams: Streams, columns: int) -> CachedDecoder:
+        networks = self._networks
+        return CachedDecoder(
+            networks.shapes.decoder, networks.decoder, streams, steps=columns,
+            threads=networks.threads,
+        )  # fmt: skip
+
+
+def _picker(streams: Streams, sampling: Sampling, seeds: Sequence[int]) -> Pick:
+    keys = np.array(seeds, dtype=np.uint64)
+    guidance, temperature = np.float32(sampling.guidance), np.float32(sampling.temperature)
+
+    def picked(logits: NDArray[np.float32], step: int) -> NDArray[np.int64]:
+        codes = np.empty((len(keys), logits.shape[1]), dtype=np.int64)
+        pick(
+            logits, streams.pairs, guidance, temperature, sampling.top_k, sampling.top_p, keys,
+            step, codes,
+        )  # fmt: skip
+        return codes
+
+    return picked
