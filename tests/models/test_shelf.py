@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -214,6 +215,29 @@ def test_a_downloaded_model_is_deleted_from_the_cache(cache: Path, shelf: ModelS
     assert other.exists()
     with pytest.raises(ModelError, match="not on this machine"):
         shelf.remove("t5-base")
+
+
+def test_removing_deletes_what_was_packed(
+    audiocraft: Path, conversions: list[Path], shelf: ModelShelf, bundle: Path, cache: Path
+) -> None:
+    fetched = store(cache, "google-t5/t5-base")
+    for name, folder in (("own", bundle), ("again", bundle), ("theirs", audiocraft)):
+        shelf.add(folder, name)
+    sources = {"own": bundle, "theirs": shelf.resolve("theirs"), "fetched": fetched}
+
+    def packed() -> set[str]:
+        return {key for key in sources if shelf.packed.load(key) is not None}
+
+    for key, source in sources.items():
+        shelf.packed.save(key, {"all": np.zeros(3)}, source=source)
+    for name, left in (
+        ("own", {"own", "theirs", "fetched"}),
+        ("again", {"theirs", "fetched"}),
+        ("theirs", {"fetched"}),
+        ("t5-base", set()),
+    ):
+        shelf.remove(name)
+        assert packed() == left
 
 
 @pytest.mark.parametrize("name", ["house", "../..", "/etc", "a/../b", "nothing"])

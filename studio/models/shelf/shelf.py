@@ -35,6 +35,7 @@ from studio.models.hub.cache import (
     snapshot_of,
 )
 from studio.models.measurements import Measurements
+from studio.models.native_backend.store import PackedStore
 from studio.models.shelf.conversions import Conversions
 from studio.models.shelf.digests import DigestCache
 from studio.models.shelf.registry import AddedModel, Registry
@@ -90,6 +91,7 @@ class ModelShelf:
 
     Attributes:
         measurements: What is known about this machine and its models.
+        packed: Large models' weights in the form that this machine reads.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class ModelShelf:
         self._conversions = None if folder is None else Conversions(folder / "converted")
         self._digests = None if folder is None else DigestCache(folder / "digests.json")
         self.measurements = Measurements(None if folder is None else folder / "measurements.json")
+        self.packed = PackedStore(None if folder is None else folder / "packed")
 
     # --- finding -------------------------------------------------------------------------------
 
@@ -245,7 +248,7 @@ class ModelShelf:
     def remove(self, name: str) -> None:
         """Forget an added model, or delete a downloaded one from the Hugging Face cache.
 
-        What was converted from it is deleted too; a person's own folder never is.
+        What was converted or packed from it is deleted too; a person's own folder never is.
 
         Raises:
             ModelError: It comes with the program, or is not on this machine.
@@ -263,8 +266,10 @@ class ModelShelf:
             )
         if not forget_repository(repository):
             raise ModelError(f"The model {repository} is not on this machine.")
+        place = repository_folder(repository)
         if self._conversions is not None:
-            self._conversions.forget(repository_folder(repository) / "snapshots" / "all")
+            self._conversions.forget(place / "snapshots" / "all")
+        self.packed.forget(place)
 
     def _forget(self, name: str) -> bool:
         """Take a name off the list; False when it is not on it."""
@@ -273,8 +278,10 @@ class ModelShelf:
         with self._registry.changing() as added:
             gone = added.pop(name, None)
             shared = gone is None or gone.folder in {other.folder for other in added.values()}
-        if gone is not None and not shared and self._conversions is not None:
-            self._conversions.forget(Path(gone.folder))
+        if gone is not None and not shared:
+            if self._conversions is not None:
+                self._conversions.forget(Path(gone.folder))
+            self.packed.forget(Path(gone.folder))
         return True
 
     # --- inside --------------------------------------------------------------------------------
