@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from studio.cli.context import Context, print_json, say
-from studio.core.errors import ModelError
+from studio.cli.generate import adapter_use
+from studio.core.errors import InputError, ModelError
 from studio.core.storage import one_line
 from studio.generation.remaining import RemainingTime, clock
+from studio.models.adapters import check_strength
 from studio.models.catalog import find_known
+from studio.models.shelf.exports import FORMATS, export_model
 from studio.models.shelf.shelf import ModelEntry, ModelShelf
 
 _BAR_CHARACTERS = 30
@@ -45,6 +48,28 @@ def add_parser(verbs: Any) -> None:
     adding.add_argument("--name", metavar="N", help="what to call it (the folder's name)")
     adding.set_defaults(function=_add)
 
+    exporting = actions.add_parser("export", help="write a model for other programs")
+    exporting.add_argument("name", metavar="NAME")
+    exporting.add_argument(
+        "--format", choices=FORMATS, required=True, help="which program's folder to write"
+    )
+    exporting.add_argument("--output", metavar="FOLDER", type=Path, required=True, help="where")
+    exporting.add_argument(
+        "--adapter",
+        dest="adapters",
+        action="append",
+        type=adapter_use,
+        default=[],
+        metavar="NAME[:S]",
+        help="adapter to add to its weights for good, and how much (1)",
+    )
+    exporting.add_argument(
+        "--without-words",
+        action="store_true",
+        help="audiocraft: leave out a text encoder of the model's own",
+    )
+    exporting.set_defaults(function=_export)
+
     removing = actions.add_parser("remove", help="forget an added model, delete a downloaded one")
     removing.add_argument("name", metavar="NAME")
     removing.set_defaults(function=_remove)
@@ -63,7 +88,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     """Do it.
 
     Raises:
-        ModelError: There is no such model, or it cannot be fetched, added or removed.
+        InputError: Flags do not fit each other.
+        ModelError: There is no such model, or it cannot be fetched, added, exported or removed.
         StorageError: There is no room, or no permission.
     """
     shelf = ModelShelf(context.models_dir, on_notice=say)
@@ -128,6 +154,23 @@ def _add(arguments: argparse.Namespace, shelf: ModelShelf) -> int:
         print_json(row(entry))
     else:
         print(_line(entry))
+    return 0
+
+
+def _export(arguments: argparse.Namespace, shelf: ModelShelf) -> int:
+    if arguments.without_words and arguments.format != "audiocraft":
+        raise InputError("--without-words is for --format audiocraft; leave it out.")
+    for adapter, strength in arguments.adapters:
+        check_strength(adapter, strength)
+    export_model(
+        shelf,
+        arguments.name,
+        arguments.output,
+        arguments.format,
+        adapters=arguments.adapters,
+        words=not arguments.without_words,
+    )
+    print(arguments.output)
     return 0
 
 

@@ -17,6 +17,7 @@ from huggingface_hub.utils import close_session
 from studio.models.bundle import open_bundle
 from studio.models.catalog import known_models
 from studio.models.hub import transfer
+from tests.models.adapter_writer import random_factors, write_adapter
 from tests.models.audiocraft_writer import tiny_model, write_audiocraft, write_published
 from tests.models.hub_server import HubServer, running_hub
 
@@ -281,3 +282,92 @@ def test_a_damaged_list_is_told_of_once_and_the_rest_listed(
     assert len(said.out.splitlines()) == len(known_models())
     assert said.err.count("\n") == 1
     assert "models.json" in said.err
+
+
+# --- adapters and exports -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def adapter(tiny_bundle: Path, tmp_path: Path) -> Path:
+    factors = random_factors(open_bundle(tiny_bundle))
+    return write_adapter(tmp_path / "crackle", factors, base_model_name_or_path="house")
+
+
+def test_an_added_adapter_is_listed_with_its_base_and_used_by_its_name(
+    studio: Any,
+    adapter: Path,
+    tiny_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert studio("models", "add", adapter) == 0
+    assert capsys.readouterr().out.startswith("crackle ")
+    row = listed(studio, capsys)["crackle"]
+    assert (row["kind"], row["base"], row["path"]) == ("adapter", "house", str(adapter))
+    assert studio("models") == 0
+    assert f"    {adapter}, for house\n" in capsys.readouterr().out
+    takes = []
+    for flags in ((), ("--adapter", "crackle:0"), ("--adapter", "crackle")):
+        wav = tmp_path / f"{len(takes)}.wav"
+        arguments = ["--prompt", "dub", "--max-steps", "9", "--seed", "1", "--no-library"]
+        studio("generate", "--model", tiny_bundle, *flags, *arguments, "--output", wav)
+        takes.append(wav.read_bytes())
+    assert takes[0] == takes[1] != takes[2]
+
+
+@pytest.mark.parametrize("form", ["huggingface", "audiocraft"])
+def test_a_model_is_exported_with_its_adapter(
+    form: str,
+    studio: Any,
+    adapter: Path,
+    tiny_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    target = tmp_path / "export"
+    flags = ["--format", form, "--output", target, "--adapter", f"{adapter}:0.5"]
+    if form == "audiocraft":
+        assert studio("models", "export", tiny_bundle, *flags) == 1
+        assert "--without-words" in capsys.readouterr().err
+        flags.append("--without-words")
+    assert studio("models", "export", tiny_bundle, *flags) == 0
+    assert capsys.readouterr().out.strip() == str(target)
+    card = (target / "README.md").read_text()
+    assert "| crackle | strength 0.5 |" in card
+    assert "Of the weights: not stated." in card
+    assert studio("models", "add", target) == 0
+    capsys.readouterr()
+    kind = "text" if form == "huggingface" else "unconditional"
+    assert listed(studio, capsys)["export"]["kind"] == kind
+
+
+def test_an_exported_model_keeps_its_own_page_and_licence(
+    studio: Any, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        studio("models", "export", "house", "--format", "huggingface", "--output", tmp_path / "h")
+        == 0
+    )
+    assert "Of the weights: MIT." in (tmp_path / "h" / "README.md").read_text()
+    again = ["--format", "huggingface", "--output", tmp_path / "again"]
+    (tmp_path / "h" / "README.md").write_text("My own page.")
+    assert studio("models", "export", tmp_path / "h", *again) == 0
+    assert (tmp_path / "again" / "README.md").read_text() == "My own page."
+    assert (tmp_path / "again" / "prompting.json").is_file()
+
+
+def test_an_export_that_makes_no_sense_is_refused(
+    studio: Any, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--format", "huggingface", "--output", tmp_path / "export"]
+    for extra, words in (
+        (["--without-words"], "--without-words is for --format audiocraft"),
+        (["--adapter", "nothing"], "There is no adapter 'nothing'"),
+        (["--adapter", "nothing:9"], "strength of the adapter nothing must be from -4 to 4"),
+    ):
+        assert studio("models", "export", tiny_bundle, *flags, *extra) == 1
+        assert words in capsys.readouterr().err
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "song.wav").write_bytes(b"RIFF")
+    assert studio("models", "export", tiny_bundle, *flags) == 1
+    assert "song.wav is in it" in capsys.readouterr().err

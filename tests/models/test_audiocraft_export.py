@@ -113,7 +113,7 @@ def test_tensors_carry_the_names_and_shapes_of_audiocraft(made: Any, tmp_path: P
 
 def test_the_package_says_what_audiocrafts_own_export_says(made: Any, tmp_path: Path) -> None:
     model, kind, bundle, _ = made
-    export_audiocraft(bundle, tmp_path / "export", card=ModelCard(about="A test."))
+    export_audiocraft(bundle, tmp_path / "export", card=ModelCard(about="A test.").text("it"))
     for name in ("state_dict.bin", "compression_state_dict.bin"):
         package = torch.load(tmp_path / "export" / name, weights_only=True)
         assert sorted(package) == ["best_state", "exported", "version", "xp.cfg"]

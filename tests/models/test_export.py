@@ -20,7 +20,7 @@ from studio.models.torch_backend.export import export_huggingface
 from tests.models.adapter_writer import random_factors, write_adapter
 from tests.models.reference import Reference
 
-CARD = ModelCard(about="A test.", licence="MIT")
+CARD = ModelCard(about="A test.", licence="MIT").text("it")
 
 
 def test_a_model_without_words_is_exported_so_that_transformers_opens_it(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from studio.core.folders import replacing_folder
 from studio.models.bundle import CONFIG, GENERATION, PROMPTING, TEXT, TOKENIZER, WEIGHTS, Bundle
-from studio.models.model_card import CARD, ModelCard
+from studio.models.model_card import CARD
 from studio.models.shapes import CODEC_PREFIX, LANGUAGE_PREFIXES, Shapes, weights_file
 from studio.models.torch_backend.audiocraft.bundle import Weight, write_weights
 from studio.models.unconditional import UNUSED_TEXT, text_section, unused_shapes
@@ -27,13 +27,13 @@ _COPIED = (GENERATION, PROMPTING, TOKENIZER, _TOKENIZER_SETTINGS)
 _FILES = frozenset({CONFIG, WEIGHTS, CARD, *_COPIED})
 
 
-def export_huggingface(bundle: Bundle, folder: Path, *, card: ModelCard | None = None) -> None:
+def export_huggingface(bundle: Bundle, folder: Path, *, card: str | None = None) -> None:
     """Write a model as a folder that transformers opens unchanged.
 
     Args:
         bundle: The model.
         folder: Where it will be; an earlier bundle there is replaced at the end.
-        card: Stored as `README.md`.
+        card: Text of its `README.md`, see `ModelCard.text`.
 
     Raises:
         ModelError: The model is not usable.
@@ -56,7 +56,7 @@ def export_huggingface(bundle: Bundle, folder: Path, *, card: ModelCard | None =
                 (fresh / name).write_bytes((bundle.folder / name).read_bytes())
         (fresh / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         if card is not None:
-            (fresh / CARD).write_text(card.text(folder.name), encoding="utf-8")
+            (fresh / CARD).write_text(card, encoding="utf-8")
 
 
 class _Weights(Mapping[str, Weight]):

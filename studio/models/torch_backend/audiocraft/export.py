@@ -33,7 +33,7 @@ from studio.models.audiocraft.export import (
 from studio.models.audiocraft.folder import CODEC_STATE, SETTINGS, STATE
 from studio.models.bundle import Bundle
 from studio.models.codec_config import EncodecConfig
-from studio.models.model_card import CARD, ModelCard
+from studio.models.model_card import CARD
 from studio.models.shapes import CODEC_PREFIX, Shapes, naming, weights_file
 from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.codec_weights import state_from_hf, state_to_hf
@@ -43,7 +43,7 @@ _FILES = frozenset({STATE, CODEC_STATE, CARD})
 
 
 def export_audiocraft(
-    bundle: Bundle, folder: Path, *, words: bool = True, card: ModelCard | None = None
+    bundle: Bundle, folder: Path, *, words: bool = True, card: str | None = None
 ) -> None:
     """Write a model as a folder that audiocraft's `MusicGen.get_pretrained` opens.
 
@@ -51,7 +51,7 @@ def export_audiocraft(
         bundle: The model; what adapters add to it is added for good.
         folder: Where it will be; an earlier export there is replaced at the end.
         words: False leaves the words out: the model then is what it is under the null condition.
-        card: Stored as `README.md`.
+        card: Text of its `README.md`, see `ModelCard.text`.
 
     Raises:
         ModelError: The model is not usable, or audiocraft's form has no place for a part of it.
@@ -81,7 +81,7 @@ def export_audiocraft(
         _save(fresh / STATE, state, settings)
         _save(fresh / CODEC_STATE, codec_state, codec_settings(shapes.codec))
         if card is not None:
-            (fresh / CARD).write_text(card.text(folder.name), encoding="utf-8")
+            (fresh / CARD).write_text(card, encoding="utf-8")
 
 
 def _codec_state(config: EncodecConfig, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
