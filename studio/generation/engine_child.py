@@ -101,8 +101,8 @@ def physical_cores() -> int:
 def limit_threads(threads: int | None = None) -> None:
     """Set the number of processor threads of an engine that this process will load.
 
-    It has to happen before the engine's library is imported. The same number gives the same
-    rounding, so every face of the product calls this. `OMP_NUM_THREADS` of the person wins.
+    It has to happen before the engine's libraries are imported, so every face of the product
+    calls this. `OMP_NUM_THREADS` of the person wins.
 
     Args:
         threads: None takes one for each physical core.

@@ -66,6 +66,11 @@ class Conditioner:
         self._tokenizer = tokenizer
         self._melody = melody
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether a prompt can be read: there is a text encoder, and a tokenizer."""
+        return self._language is not None and self._tokenizer is not None
+
     def streams(
         self, conditions: Sequence[Condition], *, guidance: float
     ) -> list[tuple[Stream, ...]]:

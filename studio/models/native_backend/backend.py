@@ -16,6 +16,7 @@ from studio.models.bundle import Bundle
 from studio.models.decode import Advance, Pick, generate_frames
 from studio.models.measurements import Measurements
 from studio.models.native_backend.decoder import CachedDecoder
+from studio.models.native_backend.gang import threads_for
 from studio.models.native_backend.kernels.picking import pick
 from studio.models.native_backend.loading import load_networks
 from studio.models.streams import Streams
@@ -67,6 +68,16 @@ class NativeBackend:
             fingerprint=bundle.fingerprint,
             sampling=recommended_sampling(bundle),
         )
+        self._compile()
+
+    def _compile(self) -> None:
+        """Run every kernel of a take once: what is not yet compiled would hold up the first one."""
+        text = "a" if self._networks.conditioner.reads_text else ""
+        sampling = Sampling(top_k=2, guidance=2.0)
+        (codes,) = self.steps([Condition(text=text)], frames=1, seeds=[0], sampling=sampling)
+        stream = self.decoder_stream()
+        stream.push(codes[0][:, None])
+        stream.finish()
 
     def steps(
         self,
@@ -133,19 +144,20 @@ class NativeBackend:
         networks = self._networks
         return CachedDecoder(
             networks.shapes.decoder, networks.decoder, streams, steps=columns,
-            threads=networks.threads,
+            threads=threads_for(networks.parameters, len(streams.ordered)),
         )  # fmt: skip
 
 
-def _picker(streams: Streams, sampling: Sampling, seeds: Sequence[int]) -> Pick:
+def _picker(streams: Streams, sampling: Sampling, seeds: Sequence[int]) -> Pick | None:
+    if sampling.top_p > 0.0:
+        return None
     keys = np.array(seeds, dtype=np.uint64)
     guidance, temperature = np.float32(sampling.guidance), np.float32(sampling.temperature)
 
     def picked(logits: NDArray[np.float32], step: int) -> NDArray[np.int64]:
         codes = np.empty((len(keys), logits.shape[1]), dtype=np.int64)
         pick(
-            logits, streams.pairs, guidance, temperature, sampling.top_k, sampling.top_p, keys,
-            step, codes,
+            logits, streams.pairs, guidance, temperature, sampling.top_k, keys, step, codes
         )  # fmt: skip
         return codes
 

@@ -59,7 +59,11 @@ class DecoderWeights:
         if name in self.arrays:
             return self.arrays[name], self.arrays[f"{name}_scales"]
         blank = pack(np.zeros((1, 1), dtype=np.float32), self.precision)
-        return blank.weights[None][:0], blank.scales[None][:0]
+        weights, scales = blank.weights, blank.scales
+        return (
+            np.empty((0, *weights.shape), dtype=weights.dtype),
+            np.empty((0, *scales.shape), dtype=scales.dtype),
+        )
 
     def with_layer(self, packed: Arrays) -> DecoderWeights:
         """The same with one layer, of `pack_layer`."""
@@ -91,10 +95,8 @@ def read_outside(tensors: Tensors, config: DecoderConfig, precision: str) -> Dec
     """
     books = range(config.codebooks)
     tables = [f"{_OUTER}.embed_tokens.{book}.weight" for book in books]
-    heads = [f"decoder.lm_heads.{book}.weight" for book in books]
     rows, dim = config.codebooks * (config.vocabulary + 1), config.dim
-    output = take(tensors, (config.codebooks * config.vocabulary, dim), *heads)
-    packed = pack(output, _OUTPUT_PRECISION.get(precision, precision))
+    packed = pack(read_output(tensors, config), _OUTPUT_PRECISION.get(precision, precision))
     arrays: Arrays = {
         "embedding": take(tensors, (rows, dim), *tables),
         "output_norm": _norm(tensors, f"{_OUTER}.layer_norm", dim),
@@ -103,6 +105,16 @@ def read_outside(tensors: Tensors, config: DecoderConfig, precision: str) -> Dec
         NORMS: np.zeros((0, 3, 2, rounded_up(dim)), dtype=np.float32),
     }
     return DecoderWeights(arrays=arrays, precision=precision)
+
+
+def read_output(tensors: Tensors, config: DecoderConfig) -> NDArray[np.float32]:
+    """The last matrix, float32 [K * V, D].
+
+    Raises:
+        ModelError: A tensor is missing, of the wrong shape, or not finite.
+    """
+    heads = [f"decoder.lm_heads.{book}.weight" for book in range(config.codebooks)]
+    return take(tensors, (config.codebooks * config.vocabulary, config.dim), *heads)
 
 
 def read_layer(tensors: Tensors, config: DecoderConfig, layer: int) -> Arrays:

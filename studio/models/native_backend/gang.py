@@ -15,13 +15,14 @@ SMALL_PARAMETERS = 50_000_000
 _MOST = 8
 
 
-def threads_for(parameters: int) -> int:
+def threads_for(parameters: int, streams: int = 1) -> int:
     """How many threads a model of so many numbers computes with.
 
-    A step of a small model is over before a second thread has woken up. Memory, which is what a
-    large one waits for, is read no faster by more than a few.
+    A step of a small model is over before a second thread has woken up, unless it has many
+    streams. Memory, which is what a large one waits for, is read no faster by more than a few.
     """
-    return 1 if parameters < SMALL_PARAMETERS else min(_MOST, processors())
+    small = parameters * streams < SMALL_PARAMETERS
+    return 1 if small else min(_MOST, processors())
 
 
 def processors() -> int:

@@ -36,7 +36,6 @@ class Networks:
         shapes: Of all of them.
         parameters: Numbers in text encoder, projections and decoder.
         precision: Of the decoder's layers.
-        threads: How many suit the model.
     """
 
     decoder: DecoderWeights
@@ -45,7 +44,6 @@ class Networks:
     shapes: Shapes
     parameters: int
     precision: str
-    threads: int
 
 
 def load_networks(bundle: Bundle, precision: str | None, measurements: Measurements) -> Networks:
@@ -68,14 +66,13 @@ def load_networks(bundle: Bundle, precision: str | None, measurements: Measureme
         tensors = open_tensors(bundle)
         parameters = shapes.language_parameters
         require_amount(bundle, parameters, LANGUAGE_PREFIXES)
-        threads = threads_for(parameters)
         if precision is None:
             precision = suitable_precision(
                 tensors,
                 shapes.decoder,
                 fingerprint=bundle.fingerprint,
                 large=parameters >= SMALL_PARAMETERS,
-                threads=threads,
+                threads=threads_for(parameters),
                 measurements=measurements,
             )
         decoder = DecoderWeights.read(tensors, shapes.decoder, precision)
@@ -98,5 +95,4 @@ def load_networks(bundle: Bundle, precision: str | None, measurements: Measureme
         shapes=shapes,
         parameters=parameters,
         precision=precision,
-        threads=threads,
     )

@@ -20,6 +20,7 @@ from studio.models.native_backend.decoder_weights import (
     Tensors,
     pack_layer,
     read_layer,
+    read_output,
     read_outside,
 )
 from studio.models.native_backend.fidelity import Fidelity
@@ -83,13 +84,11 @@ def measure_losses(
     tensors: Tensors, config: DecoderConfig, candidates: Sequence[str], threads: int
 ) -> dict[str, float]:
     """What each precision costs these weights, in nats for each code; see `Fidelity`."""
-    fidelity = Fidelity(config, read_outside(tensors, config, _EXACT), threads)
+    outside = [read_outside(tensors, config, precision) for precision in candidates]
+    fidelity = Fidelity(config, outside, threads)
     for layer in range(config.layers):
-        read = read_layer(tensors, config, layer)
-        for precision in candidates:
-            fidelity.follow(pack_layer(read, precision), precision)
-    others = [read_outside(tensors, config, each) for each in candidates if each != _EXACT]
-    return {each: max(0.0, loss) for each, loss in fidelity.losses(others).items()}
+        fidelity.follow(read_layer(tensors, config, layer))
+    return fidelity.losses(read_output(tensors, config))
 
 
 def time_precisions(config: DecoderConfig, threads: int) -> dict[str, float]:

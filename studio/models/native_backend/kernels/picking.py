@@ -1,6 +1,7 @@
 """From logits to codes, as `studio.models.sampling` has it.
 
-Owns a faster way to the same codes: noise is drawn only for the codes that may be taken.
+Owns a faster way to the same codes, except by top-p, which few use: noise is drawn only for the
+codes that may be taken.
 
 Letters: B takes, R streams, K codebooks, V codes in a codebook.
 """
@@ -82,24 +83,6 @@ def kth_largest(scores, k, keys):
 
 
 @njit(**COMPILED)
-def nucleus(scores, mass):
-    """Mark the likeliest codes, up to and with the one that brings their probability to `mass`."""
-    order = np.argsort(-scores, kind="mergesort")
-    largest = float(scores[order[0]])
-    total = 0.0
-    for code in order:
-        total += math.exp(float(scores[code]) - largest)
-    kept = np.zeros(len(scores), dtype=np.bool_)
-    reached = 0.0
-    for code in order:
-        if reached / total > mass:
-            break
-        kept[code] = True
-        reached += math.exp(float(scores[code]) - largest)
-    return kept
-
-
-@njit(**COMPILED)
 def largest_noisy(scores, kept, seed, book, step):
     """The kept code whose score plus noise is largest; the first of several."""
     best, chosen = np.float32(-np.inf), 0
@@ -120,7 +103,7 @@ def largest_noisy(scores, kept, seed, book, step):
 
 
 @njit(**COMPILED)
-def pick(logits, rows, guidance, temperature, top_k, top_p, seeds, step, codes):
+def pick(logits, rows, guidance, temperature, top_k, seeds, step, codes):
     """Choose one code for each take and codebook.
 
     Args:
@@ -129,7 +112,6 @@ def pick(logits, rows, guidance, temperature, top_k, top_p, seeds, step, codes):
         guidance: Of one stream against the other, float32.
         temperature: float32.
         top_k: See `Sampling`.
-        top_p: Likewise.
         seeds: uint64 [B].
         step: Steps since the beginning of the take.
         codes: Becomes int64 [B, K].
@@ -147,14 +129,12 @@ def pick(logits, rows, guidance, temperature, top_k, top_p, seeds, step, codes):
                     null = logits[avoided, book, code]
                     score = null + (score - null) * guidance
                 scores[code] = score
-            if top_k == 1 and top_p == 0.0:
+            if top_k == 1:
                 codes[take, book] = np.argmax(scores)
                 continue
             for code in range(vocabulary):
                 scores[code] /= temperature
-            if top_p > 0.0:
-                kept[:] = nucleus(scores, top_p)
-            elif 0 < top_k < vocabulary:
+            if 0 < top_k < vocabulary:
                 threshold = kth_largest(scores, top_k, keys)
                 for code in range(vocabulary):
                     kept[code] = scores[code] >= threshold
