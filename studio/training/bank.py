@@ -68,14 +68,17 @@ class LoopBank:
 def _render(seeds: Sequence[int], split: Split) -> list[tuple[NDArray[np.int16], dict[str, Any]]]:
     rendered = []
     for seed in seeds:
-        loop = render_loop(seed, split=split)
+        loop = render_loop(seed, split=split, kind=None)
         samples = np.round(np.clip(loop.samples, -1, 1) * _FULL_SCALE).astype(np.int16)
         rendered.append((samples, asdict(loop.labels)))
     return rendered
 
 
 def render_bank(folder: Path, seeds: Iterable[int], *, split: Split, workers: int) -> LoopBank:
-    """Render the loops of `seeds` on `workers` processes and store them in `folder`."""
+    """Render what `seeds` draw on `workers` processes and store it in `folder`.
+
+    Single hits and risers are among the loops.
+    """
     every = list(seeds)
     parts = [every[i : i + _RENDERED_AT_ONCE] for i in range(0, len(every), _RENDERED_AT_ONCE)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -96,6 +99,7 @@ def open_bank(folder: Path) -> LoopBank:
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     for values in labels:
         values["onset_frames"] = tuple(values["onset_frames"])
+        values["voices"] = tuple(values["voices"])
     return LoopBank(
         samples=np.load(folder / "samples.npy", mmap_mode="r"),
         offsets=np.load(folder / "offsets.npy"),

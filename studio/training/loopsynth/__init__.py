@@ -6,11 +6,17 @@ Owns sounds, patterns, words and their labels; knows nothing about codecs or net
 from __future__ import annotations
 
 from studio.training.loopsynth.aliases import ALIASES
-from studio.training.loopsynth.captions import caption, vocabulary
-from studio.training.loopsynth.composition import Split, split_of
-from studio.training.loopsynth.labels import GENRES, KEYS, LoopLabels
+from studio.training.loopsynth.captions import caption, true_words, vocabulary
+from studio.training.loopsynth.composition import Split
+from studio.training.loopsynth.labels import GENRES, KEYS, Kind, LoopLabels
 from studio.training.loopsynth.render import SynthLoop, render_loop
-from studio.training.loopsynth.timing import FRAME_SAMPLES, GRIDS, SAMPLE_RATE, grid_tempo_bpm
+from studio.training.loopsynth.timing import (
+    FRAME_SAMPLES,
+    GRIDS,
+    MAX_PERIOD_FRAMES,
+    SAMPLE_RATE,
+    grid_tempo_bpm,
+)
 
 __all__ = [
     "ALIASES",
@@ -18,13 +24,15 @@ __all__ = [
     "GENRES",
     "GRIDS",
     "KEYS",
+    "MAX_PERIOD_FRAMES",
     "SAMPLE_RATE",
+    "Kind",
     "LoopLabels",
     "Split",
     "SynthLoop",
     "caption",
     "grid_tempo_bpm",
     "render_loop",
-    "split_of",
+    "true_words",
     "vocabulary",
 ]

@@ -1,66 +1,20 @@
-"""Owns how a loop is drawn: genre, grid, patterns, patches and split; makes no sound."""
+"""Owns what decides how a loop sounds, and which split it belongs to; draws and renders nothing."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import numpy as np
-
-from studio.core.errors import TrainingError
-from studio.training.loopsynth.basses import BASS_COUNT, bass_family
-from studio.training.loopsynth.chords import ARP_COUNT, PAD_COUNT, STAB_COUNT
-from studio.training.loopsynth.drumming import DrumPattern, draw_drums
-from studio.training.loopsynth.drums import KIT_COUNT
-from studio.training.loopsynth.labels import GENRES
-from studio.training.loopsynth.melodies import (
-    ArpLine,
-    BassLine,
-    StabLine,
-    draw_arp,
-    draw_bass,
-    draw_shift,
-    draw_stabs,
-)
-from studio.training.loopsynth.timing import GRIDS, STEPS_PER_BAR, bars_allowed
+from studio.training.loopsynth.drumming import ROLL, DrumPattern
+from studio.training.loopsynth.labels import Kind
+from studio.training.loopsynth.melodies import BassLine, Melody, Progression, StabLine
+from studio.training.loopsynth.timing import STEPS_PER_BAR
 
 Split = Literal["train", "validation"]
 SPLITS: Final[tuple[Split, ...]] = ("train", "validation")
-
-_GENRE_WEIGHTS: Final[Mapping[str, float]] = {
-    "jungle": 0.17,
-    "dnb": 0.16,
-    "techno": 0.15,
-    "house": 0.14,
-    "hiphop": 0.13,
-    "electro": 0.11,
-    "dub": 0.09,
-    "ambient": 0.05,
-}
-_NATIVE_GRIDS: Final[Mapping[str, tuple[int, ...]]] = {
-    "jungle": (4, 5),
-    "dnb": (4, 5),
-    "techno": (5, 6, 7),
-    "house": (5, 6, 7),
-    "electro": (5, 6, 7),
-    "hiphop": (7, 8, 9),
-    "dub": (8, 9, 10, 11),
-    "ambient": (7, 8, 9, 10, 11, 12),
-}
-_BASS_FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
-    "jungle": ("sub", "reese"),
-    "dnb": ("sub", "reese"),
-    "techno": ("acid", "sub", "pluck"),
-    "house": ("sub", "acid", "pluck"),
-    "electro": ("acid", "pluck", "reese"),
-    "hiphop": ("sub", "pluck"),
-    "dub": ("sub",),
-    "ambient": ("sub",),
-}
-_SWING_CHANCE: Final = {"hiphop": 0.5, "house": 0.4, "jungle": 0.2, "dub": 0.2, "electro": 0.1}
-_ECHO_CHANCE: Final = {"dub": 0.7, "ambient": 0.6, "techno": 0.35}
+RISER_SHAPES: Final = ("noise", "tone", "gated", "snare")
 _VALIDATION_SHARE: Final = 1 / 16
 
 
@@ -69,7 +23,8 @@ class Composition:
     """Everything that decides how one loop sounds.
 
     Attributes:
-        genre: One of ``GENRES``.
+        kind: A loop, a single hit, or a riser.
+        genre: One of ``GENRES``; of no meaning for a single hit.
         grid: Codec frames to a sixteenth.
         bars: Length in bars.
         kit: Drum kit number (unused when ``drums`` is empty).
@@ -77,19 +32,27 @@ class Composition:
         bass_patch: Bass patch number (unused when ``bass`` is empty).
         bass: Bass line, empty without bass.
         stab_patch: Stab patch number (unused when ``stabs`` is empty).
-        stabs: Chord stabs, empty without.
-        arp_patch: Arpeggio patch number (unused when ``arp`` is empty).
-        arp: Arpeggio, empty without.
+        stabs: Chords, empty without.
+        melody_patch: Melodic patch number (unused when ``melody`` is empty).
+        melody: Arpeggio or lead, empty without.
+        lead: Whether the melody is a lead.
         pad_patch: Pad patch number, None without pad.
+        progression: Degree of each half bar.
         root: Pitch class of the key, 0 = C.
         major: Whether the key is major.
-        shift: Semitones by which pitched parts move in the second bar.
         swing_frames: Codec frames by which odd sixteenths come late.
+        lags: Samples by which backbeat, tops, bass and chords are late throughout.
+        touch: Gain of each sixteenth of the bar.
         fill: Whether the last bar ends in a drum fill.
-        echo: Whether stabs or arpeggio have echoes.
-        gains: Linear gains of bass, stabs and arpeggio.
+        echo_steps: Delay of the echoes in sixteenths, 0 without.
+        room: Whether the drums stand in a room.
+        pumping: Whether everything ducks under the kick.
+        riser: One of ``RISER_SHAPES`` for a riser, "" otherwise.
+        gains: Linear gains of bass, stabs and melody.
+        drive: Saturation of the master.
     """
 
+    kind: Kind
     genre: str
     grid: int
     bars: int
@@ -99,16 +62,23 @@ class Composition:
     bass: BassLine
     stab_patch: int
     stabs: StabLine
-    arp_patch: int
-    arp: ArpLine
+    melody_patch: int
+    melody: Melody
+    lead: bool
     pad_patch: int | None
+    progression: Progression
     root: int
     major: bool
-    shift: int
     swing_frames: int
+    lags: tuple[int, int, int, int]
+    touch: tuple[float, ...]
     fill: bool
-    echo: bool
+    echo_steps: int
+    room: bool
+    pumping: bool
+    riser: str
     gains: tuple[float, float, float]
+    drive: float
 
     @property
     def swung(self) -> bool:
@@ -116,125 +86,78 @@ class Composition:
         return self.swing_frames > 0 and any(step % 2 for step, _ in self._hits())
 
     @property
-    def repeats_its_first_bar(self) -> bool:
-        """Whether a second bar brings nothing new."""
-        bars: list[set[tuple[int, object]]] = [set(), set()]
+    def rolling(self) -> bool:
+        """Whether a drum rolls."""
+        return any(ROLL in levels for _, levels in self.drums)
+
+    @property
+    def repeats_itself(self) -> bool:
+        """Whether a later half brings nothing new."""
+        half = self.bars * STEPS_PER_BAR // 2
+        halves: list[set[tuple[int, object]]] = [set(), set()]
         for step, what in self._hits():
-            bars[step // STEPS_PER_BAR].add((step % STEPS_PER_BAR, what))
-        return self.bars == 2 and bars[0] == bars[1]
+            halves[step // half].add((step % half, what))
+        return self.bars > 1 and halves[0] == halves[1]
+
+    @property
+    def _shot_patch(self) -> tuple[str, int]:
+        if self.bass:
+            return "bass", self.bass_patch
+        return ("stab", self.stab_patch) if self.stabs else ("melody", self.melody_patch)
 
     def _hits(self) -> Iterator[tuple[int, object]]:
         for voice, levels in self.drums:
             yield from ((step, (voice, level)) for step, level in enumerate(levels) if level)
         yield from ((step, ("bass", semitones)) for step, _, semitones in self.bass)
-        yield from ((step, ("stab", chord)) for step, chord in self.stabs)
-        yield from ((step, ("arp", semitones)) for step, semitones in self.arp)
+        yield from ((step, ("stab", notes)) for step, notes in self.stabs)
+        yield from ((step, ("melody", semitones)) for step, _, semitones in self.melody)
 
     @property
     def pattern_hash(self) -> str:
         """Hash of the patterns alone: not of sounds, key, grid or levels."""
-        patterns = repr((self.drums, self.bass, self.stabs, self.arp))
-        return hashlib.sha256(patterns.encode()).hexdigest()[:16]
+        return _hash((self.kind, self.drums, self.bass, self.stabs, self.melody))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Hashes of what the first bar of each part plays; two splits share none of them."""
+        if self.kind == "oneshot":
+            drums = tuple(voice for voice, _ in self.drums)
+            sound = self.kit if drums else (self.root, self._shot_patch)
+            return (_hash((self.kind, drums, sound)),)
+        if self.kind == "riser":
+            return (_hash((self.kind, self.riser, self.root, self.kit, self.gains)),)
+        found = (
+            drums_part(self.drums),
+            line_part("bass", self.bass),
+            stabs_part(self.stabs),
+            line_part("melody", self.melody),
+        )
+        return tuple(part for part in found if part)
 
 
-def split_of(pattern_hash: str) -> Split:
-    """The split to which every loop with these patterns belongs."""
-    share = int(pattern_hash[:8], 16) / 2**32
+def drums_part(drums: DrumPattern) -> str:
+    """Hash of a drum pattern's first bar, "" when there is none."""
+    bar = tuple((voice, levels[:STEPS_PER_BAR]) for voice, levels in drums)
+    return _hash(("drums", bar)) if bar else ""
+
+
+def line_part(name: str, line: BassLine) -> str:
+    """Hash of where and what a line plays in its first bar, "" when it plays nothing."""
+    bar = tuple((step, note) for step, _, note in line if step < STEPS_PER_BAR)
+    return _hash((name, bar)) if bar else ""
+
+
+def stabs_part(stabs: StabLine) -> str:
+    """Hash of the chords of the first bar, "" when there are none."""
+    bar = tuple((step, notes) for step, notes in stabs if step < STEPS_PER_BAR)
+    return _hash(("stabs", bar)) if bar else ""
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+
+
+def split_of_part(part: str) -> Split:
+    """The split to which every loop with this part belongs."""
+    share = int(part[:8], 16) / 2**32
     return "validation" if share < _VALIDATION_SHARE else "train"
-
-
-def draw_composition(
-    seed: int,
-    *,
-    split: Split = "train",
-    genre: str | None = None,
-    grid: int | None = None,
-    bars: int | None = None,
-) -> Composition:
-    """Draw a loop of the given split; the same arguments give the same loop.
-
-    Args:
-        seed: Not negative.
-        split: Which side of the pattern split the loop must lie on.
-        genre: Fix the genre.
-        grid: Fix the codec frames to a sixteenth.
-        bars: Fix the length.
-
-    Raises:
-        TrainingError: The split, genre, grid or length is not one the synthesiser has.
-    """
-    _check(seed, split, genre, grid, bars)
-    rng = np.random.default_rng([seed, SPLITS.index(split)])
-    drawn_genre = str(rng.choice(list(_GENRE_WEIGHTS), p=list(_GENRE_WEIGHTS.values())))
-    genre = genre or drawn_genre
-    native = _NATIVE_GRIDS[genre]
-    if grid is None:
-        fitting = [g for g in (native if rng.random() < 0.85 else GRIDS) if _fits(g, bars)]
-        fitting = fitting or [g for g in GRIDS if _fits(g, bars)]
-        grid = int(rng.choice(fitting))
-    if bars is None:
-        bars = 2 if 2 in bars_allowed(grid) and rng.random() < 0.45 else 1
-    while True:
-        composition = _draw(rng, genre, grid, bars)
-        if split_of(composition.pattern_hash) == split and not composition.repeats_its_first_bar:
-            return composition
-
-
-def _fits(grid: int, bars: int | None) -> bool:
-    return bars is None or bars in bars_allowed(grid)
-
-
-def _check(seed: int, split: str, genre: str | None, grid: int | None, bars: int | None) -> None:
-    if seed < 0:
-        raise TrainingError(f"The loop seed {seed} is negative; use 0 or more.")
-    if split not in SPLITS:
-        raise TrainingError(f"There is no split {split!r}; use one of {', '.join(SPLITS)}.")
-    if genre is not None and genre not in GENRES:
-        raise TrainingError(f"There is no genre {genre!r}; use one of {', '.join(GENRES)}.")
-    if grid is not None and grid not in GRIDS:
-        raise TrainingError(f"There is no grid {grid}; use {GRIDS[0]} to {GRIDS[-1]}.")
-    if bars is not None and bars not in bars_allowed(grid or GRIDS[0]):
-        raise TrainingError(f"Loops of {bars} bars do not fit this grid; use one bar.")
-
-
-def _draw(rng: np.random.Generator, genre: str, grid: int, bars: int) -> Composition:
-    kind = rng.random()
-    ambient = genre == "ambient"
-    with_drums = not ambient or rng.random() < 0.6
-    with_bass = rng.random() < 0.5 if ambient else kind >= 0.4
-    with_stabs = not ambient and kind >= 0.75
-    with_arp = ambient or (
-        with_bass and not with_stabs and genre in ("techno", "electro", "house") and kind < 0.47
-    )
-    with_pad = rng.random() < (0.5 if ambient else 0.12 if with_bass else 0.0)
-    fill = with_drums and not ambient and bars == 2 and bool(rng.random() < 0.45)
-    major = bool(rng.random() < (0.35 if genre in ("house", "ambient", "hiphop") else 0.15))
-    shift = draw_shift(rng, bars, major=major)
-    families = _BASS_FAMILIES[genre]
-    patches = [patch for patch in range(BASS_COUNT) if bass_family(patch) in families]
-    swung = grid >= 5 and rng.random() < _SWING_CHANCE.get(genre, 0.0)
-    return Composition(
-        genre=genre,
-        grid=grid,
-        bars=bars,
-        kit=int(rng.integers(KIT_COUNT)),
-        drums=draw_drums(rng, genre, bars, fill=fill) if with_drums else (),
-        bass_patch=int(rng.choice(patches)),
-        bass=draw_bass(rng, genre, bars, major=major, shift=shift) if with_bass else (),
-        stab_patch=int(rng.integers(STAB_COUNT)),
-        stabs=draw_stabs(rng, genre, bars, major=major, shift=shift) if with_stabs else (),
-        arp_patch=int(rng.integers(ARP_COUNT)),
-        arp=draw_arp(rng, bars, major=major, shift=shift) if with_arp else (),
-        pad_patch=int(rng.integers(PAD_COUNT)) if with_pad else None,
-        root=int(rng.integers(12)),
-        major=major,
-        shift=shift,
-        swing_frames=(2 if grid >= 9 else 1) if swung else 0,
-        fill=fill,
-        echo=(with_stabs or with_arp) and bool(rng.random() < _ECHO_CHANCE.get(genre, 0.12)),
-        gains=(
-            float(rng.choice([0.22, 0.27, 0.32])),
-            float(rng.choice([0.9, 1.05, 1.25])),
-            float(rng.choice([0.45, 0.6])),
-        ),
-    )

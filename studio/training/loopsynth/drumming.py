@@ -7,13 +7,18 @@ from typing import Final
 
 import numpy as np
 
-from studio.training.loopsynth.grooves import GROOVES, Groove
+from studio.training.loopsynth.groove import Groove
+from studio.training.loopsynth.grooves import GROOVES
 from studio.training.loopsynth.timing import STEPS_PER_BAR
 
 DrumPattern = tuple[tuple[str, tuple[int, ...]], ...]
-"""Voices with their level (0 silent, 1 ghost, 2 plain, 3 accent) on each sixteenth."""
+"""Voices with their level on each sixteenth.
 
-_LEVELS: Final = {".": 0, "g": 1, "o": 2, "x": 3}
+0 is silent, 1 a ghost note, 2 plain, 3 an accent, `ROLL` two or three hits within the sixteenth.
+"""
+
+ROLL: Final = 4
+_LEVELS: Final = {".": 0, "g": 1, "o": 2, "x": 3, "r": ROLL}
 _FILLS: Final = (
     "........x.x.xoxo",
     "........x..x..xx",
@@ -23,6 +28,23 @@ _FILLS: Final = (
     "............x.xx",
     "............xxxo",
     "..........x.xxxx",
+    "........o.o.oxox",
+    "..........g.goxx",
+    "............x.rx",
+    "........x...oorr",
+    "..............xr",
+    "........x.o.x.rr",
+    "............rrrr",
+    "....x..xx..xx.xx",
+)
+_FILL_VOICES: Final = (
+    ("snare",),
+    ("tom",),
+    ("snare", "tom"),
+    ("snare", "kick"),
+    ("tom", "tom", "conga"),
+    ("snare", "snare", "perc"),
+    ("clap",),
 )
 
 
@@ -32,26 +54,36 @@ def parse_pattern(written: str) -> list[int]:
 
 
 def draw_drums(
-    rng: np.random.Generator, genre: str, bars: int, *, fill: bool = False
+    rng: np.random.Generator, genre: str, bars: int, *, fill: bool = False, rolls: bool = False
 ) -> DrumPattern:
     """A drum pattern of ``bars`` bars in the style of ``genre``.
+
+    The second bar answers the first; a third repeats the first with small changes and a fourth
+    answers that.
 
     Args:
         rng: Source of every choice.
         genre: A key of ``GROOVES``.
-        bars: One or two; a second bar repeats the first with changes.
-        fill: Whether the last bar ends in a fill (two bars only).
+        bars: One, two or four.
+        fill: Whether the last bar ends in a fill (not in a single bar).
+        rolls: Whether the time grid can carry rolls.
     """
     groove = GROOVES[genre]
-    first = _draw_bar(rng, groove)
-    if bars == 1:
-        return _frozen([first])
-    second = {voice: list(levels) for voice, levels in first.items()}
-    if fill:
-        _play_fill(rng, second)
-    else:
-        _vary(rng, groove, second)
-    return _frozen([first, second])
+    played = [_draw_bar(rng, groove)]
+    for place in range(1, bars):
+        bar = {voice: list(levels) for voice, levels in played[0].items()}
+        if fill and place == bars - 1:
+            _play_fill(rng, bar, rolls=rolls)
+        elif place % 2:
+            _vary(rng, groove, bar)
+        else:
+            _mutate(rng, bar)
+        if place >= bars // 2 and "crash" in bar:
+            bar["crash"] = [0] * STEPS_PER_BAR
+        played.append(bar)
+    if rolls and rng.random() < groove.rolls:
+        _roll(rng, played[-1])
+    return _frozen(played)
 
 
 def _draw_bar(rng: np.random.Generator, groove: Groove) -> dict[str, list[int]]:
@@ -71,6 +103,18 @@ def _draw_bar(rng: np.random.Generator, groove: Groove) -> dict[str, list[int]]:
     return bar
 
 
+def _roll(rng: np.random.Generator, bar: dict[str, list[int]]) -> None:
+    """Turn one or two hits of the hats, or a ghost of the snare, into rolls."""
+    voice = "hat" if "hat" in bar and rng.random() < 0.75 else "snare"
+    levels = bar.get(voice)
+    if levels is None:
+        return
+    loudest = 3 if voice == "hat" else 2
+    free = [step for step in range(3, STEPS_PER_BAR) if 0 < levels[step] <= loudest]
+    for step in rng.permutation(free)[: int(rng.integers(1, 4))]:
+        levels[step] = ROLL
+
+
 def _layer(bar: dict[str, list[int]], voice: str, written: str) -> None:
     levels = parse_pattern(written)
     before = bar.get(voice, [0] * STEPS_PER_BAR)
@@ -83,7 +127,7 @@ def _hit(bar: dict[str, list[int]], voices: Sequence[str], step: int) -> bool:
 
 def _mutate(rng: np.random.Generator, bar: dict[str, list[int]]) -> None:
     """Small changes that leave the downbeat and the backbeat in place."""
-    for voice in ("hat", "ride", "openhat"):
+    for voice in ("hat", "ride", "openhat", "shaker"):
         levels = bar.get(voice)
         if levels is None:
             continue
@@ -95,6 +139,9 @@ def _mutate(rng: np.random.Generator, bar: dict[str, list[int]]) -> None:
         if voice != "openhat" and rng.random() < 0.25:
             for step in range(0, STEPS_PER_BAR, 4):
                 levels[step] = 3 if levels[step] else 0
+        if rng.random() < 0.2:
+            for step in range(2, STEPS_PER_BAR, 4):
+                levels[step] = 1 if levels[step] == 2 else levels[step]
     kick = bar["kick"]
     if any(kick) and rng.random() < 0.3:
         step = int(rng.choice([3, 6, 7, 9, 10, 11, 13, 14, 15]))
@@ -124,16 +171,18 @@ def _vary(rng: np.random.Generator, groove: Groove, bar: dict[str, list[int]]) -
         bar["openhat"][14] = 3
 
 
-def _play_fill(rng: np.random.Generator, bar: dict[str, list[int]]) -> None:
+def _play_fill(rng: np.random.Generator, bar: dict[str, list[int]], *, rolls: bool) -> None:
     written = parse_pattern(_FILLS[rng.integers(len(_FILLS))])
     start = next(step for step, level in enumerate(written) if level)
     for voice in ("kick", "snare", "clap"):
         if voice in bar:
             bar[voice][start:] = [0] * (STEPS_PER_BAR - start)
     for step in range(start, STEPS_PER_BAR):
-        if written[step] and rng.random() < 0.12:
+        if written[step] == ROLL and not rolls:
+            written[step] = 2
+        if written[step] in (2, 3) and rng.random() < 0.12:
             written[step] = 5 - written[step]
-    voices = (("snare",), ("tom",), ("snare", "tom"), ("snare", "kick"))[rng.integers(4)]
+    voices = _FILL_VOICES[rng.integers(len(_FILL_VOICES))]
     for step in range(start, STEPS_PER_BAR):
         voice = voices[(step // 2) % len(voices)]
         if written[step]:

@@ -1,36 +1,12 @@
-"""Owns the written drum patterns of each genre; how they are played is `drumming`.
-
-A bar is sixteen sixteenths. In a written pattern ``x`` is an accent, ``o`` a plain hit, ``g`` a
-ghost note and ``.`` silence.
-"""
+"""Owns the written drum patterns of each genre; how they are played is `drumming`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, kw_only=True)
-class Groove:
-    """What a genre's drummer chooses from.
-
-    Attributes:
-        cores: Kick and backbeat patterns that belong together, as (kick, voice, pattern).
-        tops: Closed-hat or ride patterns, as (voice, pattern).
-        extras: Optional layers with their chance, as (chance, voice, patterns).
-        ghosts: Chance of a ghost snare on a free odd sixteenth.
-    """
-
-    cores: tuple[tuple[str, str, str], ...]
-    tops: tuple[tuple[str, str], ...]
-    extras: tuple[tuple[float, str, tuple[str, ...]], ...]
-    ghosts: float = 0.0
-
-
-_FOUR: Final = "x...x...x...x..."
-_BACKBEAT: Final = "....x.......x..."
-_OFFBEAT: Final = "..x...x...x...x."
+from studio.training.loopsynth.groove import BACKBEAT, FOUR, OFFBEAT, Groove
+from studio.training.loopsynth.grooves_more import MORE_GROOVES
 
 GROOVES: Final[Mapping[str, Groove]] = {
     "jungle": Groove(
@@ -55,51 +31,55 @@ GROOVES: Final[Mapping[str, Groove]] = {
             (0.25, "openhat", ("..............x.", "......o.......o.")),
             (0.12, "rim", ("...o..o.......o.", ".......o..o.....")),
             (0.1, "tom", ("..............oo", ".............o.o")),
+            (0.18, "crash", ("x...............", "........x.......")),
+            (0.1, "conga", ("..o..o.o..o..o.o",)),
         ),
-        ghosts=0.14,
+        ghosts=0.16,
+        rolls=0.2,
     ),
     "dnb": Groove(
         cores=(
-            ("x.........x.....", "snare", _BACKBEAT),
+            ("x.........x.....", "snare", BACKBEAT),
             ("x.........x.....", "snare", "....x..g.g..x..."),
-            ("x..x......x.....", "snare", _BACKBEAT),
+            ("x..x......x.....", "snare", BACKBEAT),
             ("x.....x...x.....", "snare", "....x.......x..g"),
             ("x.........x..x..", "snare", "....x..g....x..."),
-            ("x.x.......x.....", "snare", _BACKBEAT),
+            ("x.x.......x.....", "snare", BACKBEAT),
             ("x.........x.....", "snare", "........x......."),
             ("x.....x.........", "snare", "........x......."),
         ),
         tops=(
             ("hat", "o.o.o.o.o.o.o.o."),
             ("hat", "x.oox.oox.oox.oo"),
-            ("hat", _OFFBEAT),
+            ("hat", OFFBEAT),
             ("hat", "oooooooooooooooo"),
             ("ride", "o.o.o.o.o.o.o.o."),
         ),
         extras=(
-            (0.25, "ride", ("x...x...x...x...", _OFFBEAT)),
+            (0.25, "ride", ("x...x...x...x...", OFFBEAT)),
             (0.2, "openhat", ("..............x.", "......x.........")),
             (0.15, "rim", ("......o..o......", "...o.......o..o.")),
-            (0.15, "clap", (_BACKBEAT,)),
+            (0.15, "clap", (BACKBEAT,)),
         ),
-        ghosts=0.06,
+        ghosts=0.07,
+        rolls=0.1,
     ),
     "techno": Groove(
         cores=(
-            (_FOUR, "clap", _BACKBEAT),
-            (_FOUR, "clap", "................"),
-            (_FOUR, "snare", _BACKBEAT),
-            (_FOUR, "rim", "...o..o....o..o."),
-            (_FOUR, "clap", "............x..."),
-            ("x...x...x...x..o", "clap", _BACKBEAT),
-            ("x..x..x...x.x...", "clap", _BACKBEAT),
+            (FOUR, "clap", BACKBEAT),
+            (FOUR, "clap", "................"),
+            (FOUR, "snare", BACKBEAT),
+            (FOUR, "rim", "...o..o....o..o."),
+            (FOUR, "clap", "............x..."),
+            ("x...x...x...x..o", "clap", BACKBEAT),
+            ("x..x..x...x.x...", "clap", BACKBEAT),
         ),
         tops=(
-            ("openhat", _OFFBEAT),
+            ("openhat", OFFBEAT),
             ("hat", "..x...x...x...x."),
             ("hat", "g.x.g.x.g.x.g.x."),
             ("hat", "ogxgogxgogxgogxg"),
-            ("ride", _OFFBEAT),
+            ("ride", OFFBEAT),
             ("ride", "x.o.x.o.x.o.x.o."),
         ),
         extras=(
@@ -107,19 +87,21 @@ GROOVES: Final[Mapping[str, Groove]] = {
             (0.25, "rim", ("..o..o..o..o..o.", "...o..o....o..o.", "o..o..o..o..o...")),
             (0.25, "tom", ("...o......o.....", "......o..o....o.", "..o.....o..o....")),
             (0.15, "ride", ("o.o.o.o.o.o.o.o.",)),
+            (0.2, "perc", ("...o..o...o..o..", "..o....o..o....o", ".o..o..o..o..o..")),
+            (0.15, "shaker", ("oooooooooooooooo", "ogogogogogogogog")),
         ),
     ),
     "house": Groove(
         cores=(
-            (_FOUR, "clap", _BACKBEAT),
-            (_FOUR, "snare", _BACKBEAT),
-            (_FOUR, "clap", "....x.......x..g"),
-            (_FOUR, "snare", "....x..g.g..x..."),
-            ("x...x...x...x.o.", "clap", _BACKBEAT),
-            ("x...x...x..ox...", "clap", _BACKBEAT),
+            (FOUR, "clap", BACKBEAT),
+            (FOUR, "snare", BACKBEAT),
+            (FOUR, "clap", "....x.......x..g"),
+            (FOUR, "snare", "....x..g.g..x..."),
+            ("x...x...x...x.o.", "clap", BACKBEAT),
+            ("x...x...x..ox...", "clap", BACKBEAT),
         ),
         tops=(
-            ("openhat", _OFFBEAT),
+            ("openhat", OFFBEAT),
             ("openhat", "..x...x...x...x."),
             ("hat", "..x...x...x...x."),
             ("hat", "o.x.o.x.o.x.o.x."),
@@ -131,19 +113,22 @@ GROOVES: Final[Mapping[str, Groove]] = {
             (0.25, "rim", ("...o..o....o..o.", "..o..o....o..o..")),
             (0.15, "ride", ("..o...o...o...o.", "x...x...x...x...")),
             (0.12, "tom", ("..........o..o..", "...o......o.....")),
+            (0.2, "shaker", ("ogogogogogogogog", "o.g.o.g.o.g.o.g.")),
+            (0.2, "conga", ("..o..o.o..o..o.o", "...o..o....o..oo", "o.....oo..o...o.")),
+            (0.1, "cowbell", ("o..o..o.o..o..o.", "..o.......o.....")),
         ),
         ghosts=0.03,
     ),
     "hiphop": Groove(
         cores=(
-            ("x..o...x..x.....", "snare", _BACKBEAT),
+            ("x..o...x..x.....", "snare", BACKBEAT),
             ("x.....x...x.....", "snare", "....x.......x..g"),
-            ("x......x..x..o..", "snare", _BACKBEAT),
+            ("x......x..x..o..", "snare", BACKBEAT),
             ("x.x.......xo....", "snare", "....x..g.g..x..."),
             ("x.......x.x.....", "snare", "....x..g....x..."),
-            ("x..x......x.....", "clap", _BACKBEAT),
+            ("x..x......x.....", "clap", BACKBEAT),
             ("x.........x.....", "snare", "........x......."),
-            ("x.o....o..x.....", "rim", _BACKBEAT),
+            ("x.o....o..x.....", "rim", BACKBEAT),
         ),
         tops=(
             ("hat", "o.o.o.o.o.o.o.o."),
@@ -155,7 +140,7 @@ GROOVES: Final[Mapping[str, Groove]] = {
         extras=(
             (0.3, "openhat", ("..............x.", "......x.........")),
             (0.15, "rim", ("...o......o.....", ".......o......o.")),
-            (0.12, "clap", (_BACKBEAT,)),
+            (0.12, "clap", (BACKBEAT,)),
             (0.1, "tom", ("..............oo", "...........o....")),
         ),
         ghosts=0.07,
@@ -164,9 +149,9 @@ GROOVES: Final[Mapping[str, Groove]] = {
         cores=(
             ("........x.......", "rim", "........x......."),
             ("........x.......", "snare", "........x......."),
-            (_FOUR, "rim", "........x......."),
-            (_FOUR, "snare", "....x.......x..."),
-            ("x.......x.......", "rim", _BACKBEAT),
+            (FOUR, "rim", "........x......."),
+            (FOUR, "snare", "....x.......x..."),
+            ("x.......x.......", "rim", BACKBEAT),
             ("x.....o.x.......", "snare", "........x..g..g."),
             ("x..o....x.......", "rim", "....x..o....x..."),
         ),
@@ -180,16 +165,18 @@ GROOVES: Final[Mapping[str, Groove]] = {
             (0.2, "openhat", ("......x.........", "..............x.")),
             (0.2, "tom", ("............o.oo", "..............o.", "......o..o......")),
             (0.15, "rim", ("...o..o...o.....", "..o....o......o.")),
+            (0.2, "conga", ("....o.oo....o.oo", "..o...o...o...oo")),
+            (0.12, "crash", ("........x.......",)),
         ),
         ghosts=0.04,
     ),
     "electro": Groove(
         cores=(
-            ("x.....x...x..o..", "snare", _BACKBEAT),
-            ("x..x..x...o.....", "snare", _BACKBEAT),
-            ("x.....x.....x.o.", "clap", _BACKBEAT),
-            ("x.o....x..x.....", "snare", _BACKBEAT),
-            ("x..o......x..x..", "clap", _BACKBEAT),
+            ("x.....x...x..o..", "snare", BACKBEAT),
+            ("x..x..x...o.....", "snare", BACKBEAT),
+            ("x.....x.....x.o.", "clap", BACKBEAT),
+            ("x.o....x..x.....", "snare", BACKBEAT),
+            ("x..o......x..x..", "clap", BACKBEAT),
             ("x.....x.x.x.....", "snare", "....x.......x.o."),
         ),
         tops=(
@@ -199,10 +186,12 @@ GROOVES: Final[Mapping[str, Groove]] = {
             ("hat", "x.gox.gox.gox.go"),
         ),
         extras=(
-            (0.3, "openhat", (_OFFBEAT, "..............x.")),
+            (0.3, "openhat", (OFFBEAT, "..............x.")),
             (0.3, "rim", ("..o..o....o..o..", "...o...o...o..o.")),
             (0.15, "tom", ("...........o.oo.", "..o..o..........")),
             (0.15, "clap", ("............x.x.",)),
+            (0.3, "cowbell", ("..o..o..o..o..o.", "x..o..x...o.x...")),
+            (0.2, "perc", ("...o..o.......o.", "o....o....o..o..")),
         ),
         ghosts=0.02,
     ),
@@ -221,6 +210,10 @@ GROOVES: Final[Mapping[str, Groove]] = {
             ("ride", "o.......o......."),
             ("hat", "g.o.g.o.g.o.g.o."),
         ),
-        extras=((0.2, "tom", ("..........g.....", "......g.......g.")),),
+        extras=(
+            (0.2, "tom", ("..........g.....", "......g.......g.")),
+            (0.25, "perc", ("...g......g.....", "......o......g..")),
+            (0.25, "shaker", ("g.g.g.g.g.g.g.g.",)),
+        ),
     ),
-}
+} | MORE_GROOVES

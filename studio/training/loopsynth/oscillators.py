@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from studio.training.loopsynth.timing import SAMPLE_RATE
 
 Sound = NDArray[np.float32]
-Shape = Literal["saw", "square"]
+Shape = Literal["saw", "square", "pulse"]
 
 TABLE_SIZE: Final = 4096
 _CUTOFF_RATIOS: Final = np.geomspace(0.7, 256.0, 44)
@@ -46,6 +46,8 @@ def filtered_tables(shape: Shape, resonance: float) -> Sound:
     strength = 1.0 / harmonics
     if shape == "square":
         strength = strength * (harmonics % 2 == 1) * 1.5
+    elif shape == "pulse":
+        strength = strength * np.sin(0.25 * np.pi * harmonics) * 1.6
     ratio = harmonics / _CUTOFF_RATIOS[:, None]
     response = 1.0 / np.sqrt((1.0 - ratio**2) ** 2 + (ratio / resonance) ** 2)
     position = np.clip((ratio - _TAPER[0]) / (_TAPER[1] - _TAPER[0]), 0.0, 1.0)
@@ -134,6 +136,11 @@ def low_pass(sound: Sound, cutoff_hz: float, *, slope: float = 2.0) -> Sound:
     gain = 1.0 / np.sqrt(1.0 + (hertz / cutoff_hz) ** (2 * slope))
     filtered = np.fft.irfft(np.fft.rfft(sound, size) * gain, size)[: len(sound)]
     return np.asarray(filtered, dtype=np.float32)
+
+
+def high_pass(sound: Sound, cutoff_hz: float, *, slope: float = 2.0) -> Sound:
+    """What `low_pass` at the same cutoff takes away, same length."""
+    return sound - low_pass(sound, cutoff_hz, slope=slope)
 
 
 def soft_clip(sound: NDArray[np.floating]) -> Sound:

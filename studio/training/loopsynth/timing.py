@@ -12,7 +12,8 @@ STEPS_PER_BAR: Final = 16
 GRIDS: Final = tuple(range(4, 13))
 """Codec frames to a sixteenth that loops may have."""
 
-MAX_PERIOD_FRAMES: Final = 256
+BARS: Final = (1, 2, 4)
+MAX_PERIOD_FRAMES: Final = 384
 
 
 def grid_tempo_bpm(grid: int) -> float:
@@ -22,4 +23,4 @@ def grid_tempo_bpm(grid: int) -> float:
 
 def bars_allowed(grid: int) -> tuple[int, ...]:
     """Loop lengths in bars that fit the longest period on this grid."""
-    return (1, 2) if 2 * STEPS_PER_BAR * grid <= MAX_PERIOD_FRAMES else (1,)
+    return tuple(bars for bars in BARS if bars * STEPS_PER_BAR * grid <= MAX_PERIOD_FRAMES)

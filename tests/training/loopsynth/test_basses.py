@@ -5,21 +5,21 @@ import pytest
 
 from studio.training.loopsynth.basses import (
     BASS_COUNT,
+    BASS_FAMILIES,
     LONGEST_NOTE_FRAMES,
     bass_colour,
     bass_family,
     bass_note,
 )
+from studio.training.loopsynth.describing import treble_balance
 from studio.training.loopsynth.oscillators import midi_hz
-from studio.training.loopsynth.render import treble_balance
 from studio.training.loopsynth.timing import FRAME_SAMPLES, SAMPLE_RATE
 
 
-def test_the_bank_holds_six_patches_of_each_family() -> None:
+def test_the_bank_holds_eight_patches_of_each_family() -> None:
     families = [bass_family(patch) for patch in range(BASS_COUNT)]
-    assert {name: families.count(name) for name in set(families)} == dict.fromkeys(
-        ("sub", "reese", "acid", "pluck"), 6
-    )
+    assert BASS_COUNT >= 64
+    assert {name: families.count(name) for name in set(families)} == dict.fromkeys(BASS_FAMILIES, 8)
 
 
 @pytest.mark.parametrize("patch", range(BASS_COUNT))
@@ -49,13 +49,13 @@ def test_longer_notes_are_held_no_longer_than_the_limit() -> None:
 
 
 def test_bright_patches_have_more_treble_than_dark_ones_of_their_family() -> None:
-    for family in range(4):
-        patches = range(family, BASS_COUNT, 4)
+    for family in range(len(BASS_FAMILIES)):
+        patches = range(family, BASS_COUNT, len(BASS_FAMILIES))
         balance = {patch: treble_balance(bass_note(patch, 36, 12)) for patch in patches}
         dark = [balance[patch] for patch in patches if bass_colour(patch) == "dark"]
         bright = [balance[patch] for patch in patches if bass_colour(patch) == "bright"]
         assert len(dark) == len(bright) == 2
-        assert max(dark) < min(bright)
+        assert max(dark) < min(bright), BASS_FAMILIES[family]
 
 
 def test_an_equal_note_is_equal_samples_and_changing_it_spoils_no_other() -> None:

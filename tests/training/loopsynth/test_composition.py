@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from studio.training.loopsynth.composition import (
-    Composition,
-    draw_composition,
-    split_of,
-)
+from studio.training.loopsynth.composition import Composition, split_of_part
+from studio.training.loopsynth.drawing import draw_composition
+from studio.training.loopsynth.labels import GENRES
+from studio.training.loopsynth.styles import STYLES
 
 
 @pytest.fixture(scope="module")
@@ -17,23 +16,50 @@ def drawn() -> list[Composition]:
     return [draw_composition(seed) for seed in range(1_000)]
 
 
-def test_splits_share_no_patterns(drawn: list[Composition]) -> None:
-    held_out = [draw_composition(seed, split="validation") for seed in range(60)]
-    train = {(one.drums, one.bass, one.stabs, one.arp) for one in drawn}
-    assert not train & {(one.drums, one.bass, one.stabs, one.arp) for one in held_out}
-    assert {split_of(one.pattern_hash) for one in held_out} == {"validation"}
-    assert {split_of(one.pattern_hash) for one in drawn} == {"train"}
+def _first_bars(one: Composition) -> set[tuple[object, ...]]:
+    """What each part plays in its first bar."""
+    bars: set[tuple[object, ...]] = set()
+    if one.drums:
+        bars.add(("drums", *((voice, levels[:16]) for voice, levels in one.drums)))
+    for name, line in (("bass", one.bass), ("melody", one.melody)):
+        if played := tuple((step, note) for step, _, note in line if step < 16):
+            bars.add((name, *played))
+    if chords := tuple((step, notes) for step, notes in one.stabs if step < 16):
+        bars.add(("stabs", *chords))
+    return bars
 
 
-def test_a_sixteenth_of_pattern_hashes_is_held_out() -> None:
+def test_no_part_of_a_held_out_loop_is_played_in_training(drawn: list[Composition]) -> None:
+    held_out = [draw_composition(seed, split="validation") for seed in range(300)]
+    trained = set().union(*(_first_bars(one) for one in drawn))
+    assert not trained & set().union(*(_first_bars(one) for one in held_out))
+    for one in held_out:
+        assert {split_of_part(part) for part in one.parts} <= {"validation"}
+    for one in drawn:
+        assert {split_of_part(part) for part in one.parts} <= {"train"}
+
+
+@pytest.mark.parametrize("kind", ["oneshot", "riser"])
+def test_single_hits_and_risers_of_the_splits_differ_too(kind: str) -> None:
+    train = {part for seed in range(200) for part in draw_composition(seed, kind=kind).parts}
+    held_out = {
+        part
+        for seed in range(40)
+        for part in draw_composition(seed, kind=kind, split="validation").parts
+    }
+    assert not train & held_out
+
+
+def test_a_sixteenth_of_parts_is_held_out() -> None:
     hashes = [f"{place * 2**32 // 1600:08x}00000000" for place in range(1600)]
-    assert Counter(map(split_of, hashes)) == {"train": 1500, "validation": 100}
+    assert Counter(map(split_of_part, hashes)) == {"train": 1500, "validation": 100}
 
 
 def test_the_pattern_hash_ignores_sound_key_and_grid(drawn: list[Composition]) -> None:
-    one = drawn[0]
-    other = replace(one, kit=(one.kit + 1) % 32, root=(one.root + 5) % 12, grid=one.grid + 1)
+    one = next(one for one in drawn if one.drums)
+    other = replace(one, kit=(one.kit + 1) % 96, root=(one.root + 5) % 12, grid=one.grid + 1)
     assert other.pattern_hash == one.pattern_hash
+    assert other.parts == one.parts
     assert replace(one, drums=()).pattern_hash != one.pattern_hash
 
 
@@ -43,12 +69,26 @@ def test_nearly_every_loop_has_patterns_of_its_own(drawn: list[Composition]) -> 
 
 def test_kinds_of_loop_come_in_the_intended_shares(drawn: list[Composition]) -> None:
     rhythmic = [one for one in drawn if one.genre != "ambient"]
-    shares = Counter((bool(one.bass), bool(one.stabs)) for one in rhythmic)
     total = len(rhythmic)
-    assert shares[False, False] / total == pytest.approx(0.40, abs=0.06)
-    assert shares[True, False] / total == pytest.approx(0.35, abs=0.06)
-    assert shares[True, True] / total == pytest.approx(0.25, abs=0.06)
-    assert 0.03 < 1 - total / len(drawn) < 0.08
+    plain = sum(not (one.bass or one.stabs or one.melody or one.pad_patch) for one in rhythmic)
+    assert plain / total == pytest.approx(0.34, abs=0.05)
+    assert sum(not one.drums for one in rhythmic) / total == pytest.approx(0.11, abs=0.04)
+    assert sum(bool(one.stabs) for one in rhythmic) / total == pytest.approx(0.27, abs=0.05)
+    assert sum(bool(one.melody) for one in rhythmic) / total == pytest.approx(0.19, abs=0.05)
+    assert all(one.drums or one.bass or one.stabs or one.melody for one in drawn)
+
+
+def test_every_genre_is_drawn_about_as_often_as_it_should_be(drawn: list[Composition]) -> None:
+    counts = Counter(one.genre for one in drawn)
+    assert set(counts) == set(GENRES) == set(STYLES)
+    assert sum(style.weight for style in STYLES.values()) == pytest.approx(1.0)
+    assert counts["jungle"] / len(drawn) == pytest.approx(0.1, abs=0.03)
+
+
+def test_a_training_bank_also_holds_single_hits_and_risers() -> None:
+    kinds = Counter(draw_composition(seed, kind=None).kind for seed in range(1_500))
+    assert kinds["oneshot"] / 1_500 == pytest.approx(0.07, abs=0.02)
+    assert kinds["riser"] / 1_500 == pytest.approx(0.03, abs=0.015)
 
 
 def test_genres_mostly_keep_to_their_own_tempos(drawn: list[Composition]) -> None:
@@ -57,14 +97,15 @@ def test_genres_mostly_keep_to_their_own_tempos(drawn: list[Composition]) -> Non
     assert {one.grid for one in drawn} == set(range(4, 13))
 
 
-def test_two_bars_are_drawn_only_where_they_fit_and_bring_something_new(
+def test_later_bars_are_drawn_only_where_they_fit_and_bring_something_new(
     drawn: list[Composition],
 ) -> None:
-    fitting = [one for one in drawn if one.grid <= 8]
     two = [one for one in drawn if one.bars == 2]
-    assert {one.grid for one in two} == {4, 5, 6, 7, 8}
-    assert len(two) / len(fitting) == pytest.approx(0.45, abs=0.06)
-    assert not any(one.repeats_its_first_bar for one in two)
+    assert {one.grid for one in two} == set(range(4, 13))
+    assert len(two) / len(drawn) == pytest.approx(0.5, abs=0.06)
+    four = [draw_composition(seed, bars=4) for seed in range(100)]
+    assert {one.grid for one in four} == {4, 5, 6}
+    assert not any(one.repeats_itself for one in two + four)
 
 
 def test_keys_cover_all_roots_and_are_mostly_minor(drawn: list[Composition]) -> None:
@@ -72,18 +113,23 @@ def test_keys_cover_all_roots_and_are_mostly_minor(drawn: list[Composition]) -> 
     assert 0.1 < sum(one.major for one in drawn) / len(drawn) < 0.4
 
 
-def test_pitched_notes_of_the_first_bar_belong_to_the_key(drawn: list[Composition]) -> None:
+def test_pitched_notes_belong_to_the_key(drawn: list[Composition]) -> None:
     scales = {False: {0, 2, 3, 5, 7, 8, 10}, True: {0, 2, 4, 5, 7, 9, 11}}
     for one in drawn:
-        notes = [semitones for step, _, semitones in one.bass if step < 16]
-        notes += [note for step, chord in one.stabs if step < 16 for note in chord]
-        notes += [note for step, note in one.arp if step < 16]
+        notes = [semitones for _, _, semitones in (*one.bass, *one.melody)]
+        notes += [note for _, chord in one.stabs for note in chord]
         assert {note % 12 for note in notes} <= scales[one.major]
 
 
 def test_swing_needs_a_late_sixteenth_to_be_heard(drawn: list[Composition]) -> None:
     for one in drawn:
         hits = {step for _, levels in one.drums for step, level in enumerate(levels) if level}
-        hits |= {note[0] for line in (one.bass, one.stabs, one.arp) for note in line}
+        hits |= {note[0] for line in (one.bass, one.stabs, one.melody) for note in line}
         assert one.swung == (one.swing_frames > 0 and any(step % 2 for step in hits))
         assert one.swing_frames < one.grid / 2
+
+
+def test_nothing_is_late_by_more_than_a_third_of_a_codec_frame(drawn: list[Composition]) -> None:
+    late = {lag for one in drawn for lag in one.lags}
+    assert len(late) > 4
+    assert max(map(abs, late)) < 640 / 3
