@@ -185,6 +185,25 @@ def add_adapter(network: Network, recipe: AdapterRecipe, *, seed: int) -> None:
             _adapt(block, path, names, endings, recipe)
     heads = [f"decoder.lm_heads.{k}" for k in range(decoder.config.codebooks)]
     _adapt(decoder, "heads", heads, endings, recipe)
+    # What trains is all that a checkpoint needs: the rest is in the base's own files.
+    nn.Module.register_state_dict_post_hook(network, _leave_frozen_out)
+    nn.Module.register_load_state_dict_pre_hook(network, _put_frozen_in)
+
+
+def _leave_frozen_out(
+    network: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]
+) -> None:
+    for name, parameter in network.named_parameters(prefix.removesuffix(".")):
+        if not parameter.requires_grad:
+            del state[name]
+
+
+def _put_frozen_in(
+    network: nn.Module, state: dict[str, Any], prefix: str, *details: object
+) -> None:
+    for name, parameter in network.named_parameters(prefix.removesuffix(".")):
+        if not parameter.requires_grad:
+            state.setdefault(name, parameter)
 
 
 def _adapt(
