@@ -7,21 +7,21 @@ sampled. It keeps nothing of what it made.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
+from studio.models.codec_config import EncodecConfig
 from studio.models.torch_backend.codec import EncodecModel
 from studio.training.workshop.company import Company
-from studio.training.workshop.network import Network, build_network, parameters_of, sample_codes
+from studio.training.workshop.network import Network, parameters_of, sample_codes
 from studio.training.workshop.pace import Pace, measure_pace
 from studio.training.workshop.plan import TrainingPlan
 from studio.training.workshop.previews import SAMPLING
 from studio.training.workshop.scan import Survey
 from studio.training.workshop.segments import LEAD_FRAMES, TRAIL_FRAMES
 from studio.training.workshop.settings import TrainingSettings
-from studio.training.workshop.sizes import SIZES
 from studio.training.workshop.words import Caption
 
 _SAMPLED_FRAMES = 8
@@ -43,6 +43,7 @@ def estimated(
     codec_fingerprint: str,
     known: Mapping[str, Any] | None,
     resumes_at: int,
+    build: Callable[[EncodecConfig, int, int], Network],
 ) -> TrainingPlan:
     """The plan of a run.
 
@@ -56,21 +57,14 @@ def estimated(
         codec_fingerprint: Of `codec`.
         known: What an earlier part of this run has decided; None for a new one.
         resumes_at: Its last step.
+        build: Makes the network for a codec, frames of a segment and tokens.
 
     Raises:
         TrainingError: The model does not fit into memory.
     """
     config = codec.config
     frames = max(config.codebooks + 1, round(settings.context_seconds * config.frame_rate))
-    network = build_network(
-        SIZES[settings.size],
-        codebooks=config.codebooks,
-        vocabulary=config.codebook_size,
-        frames=frames,
-        text_tokens=words,
-        seed=settings.seed,
-        recompute=settings.checkpointing,
-    )
+    network = build(config, frames, words)
     pace = measure_pace(
         network,
         settings,

@@ -104,14 +104,17 @@ def build_network(
     )
     network: Network
     if text_tokens:
-        network = language = MusicLanguageModel(size.text(text_tokens), shape)
-        draw_text_encoder(language.text_encoder)
+        network = MusicLanguageModel(size.text(text_tokens), shape)
     else:
         network = MusicDecoder(shape)
     decoder = decoder_of(network)
     if recompute:
         decoder.blocks = nn.ModuleList(RecomputedBlock(shape) for _ in range(shape.layers))
+    # Again, so that the weights do not depend on what the constructors have drawn.
+    torch.manual_seed(seed)
     draw_decoder(decoder)
+    if isinstance(network, MusicLanguageModel):
+        draw_text_encoder(network.text_encoder)
     return network
 
 

@@ -23,6 +23,7 @@ from studio.training.workshop.settings import TrainingSettings
 _TIMED_STEPS = 3
 _CLEARLY_FASTER = 0.9
 _BYTES_OF_TRAINING = 16
+_BYTES_OF_A_NUMBER = 4
 _BYTES_A_WIDTH = 4 * 34
 _BYTES_A_WIDTH_RECOMPUTED = 4 * 4
 _BYTES_A_CODE = 4 * 4
@@ -70,7 +71,9 @@ def rows_that_fit(
     step = layers * (config.dim * width + attention)
     step += _BYTES_A_CODE * config.codebooks * config.vocabulary
     row = frames * step
-    fixed = _BYTES_OF_TRAINING * parameters_of(network)
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    frozen = parameters_of(network) - trained
+    fixed = _BYTES_OF_TRAINING * trained + _BYTES_OF_A_NUMBER * frozen
     fitting = int((_SHARE_FOR_TRAINING * allowed - fixed) // row)
     if fitting < 1:
         raise TrainingError(
@@ -141,12 +144,13 @@ def _random_batch(
 
 def _seconds(network: Network, batch: Batch, *, bfloat16: bool) -> float:
     """The quickest of a few passes there and back, and what the optimiser takes beside it."""
-    spare = [torch.zeros_like(p, requires_grad=True) for p in network.parameters()]
+    trained = [p for p in network.parameters() if p.requires_grad]
+    spare = [torch.zeros_like(p, requires_grad=True) for p in trained]
     optimiser = torch.optim.AdamW(spare, lr=0.0, fused=True)
 
     def step() -> None:
         loss_sums(network, batch, bfloat16=bfloat16).sum().backward()
-        for empty, parameter in zip(spare, network.parameters(), strict=True):
+        for empty, parameter in zip(spare, trained, strict=True):
             empty.grad = parameter.grad
         nn.utils.clip_grad_norm_(spare, 1.0)
         optimiser.step()

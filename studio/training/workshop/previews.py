@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from studio.audio.clip import AudioClip
 from studio.audio.loudness import limit_peak
 from studio.core.errors import StorageError
-from studio.core.storage import shown_path
+from studio.core.storage import one_line, shown_path
 from studio.models.backend import Sampling
 from studio.models.codes import save_codes
 from studio.models.torch_backend.codec import EncodecModel
@@ -106,7 +106,7 @@ class Previewer:
             wav=wav,
             codes=stored,
             text=text,
-            nearest=near.path,
+            nearest=one_line(near.path),
             code_agreement=near.agreement,
             usual_agreement=self._neighbourhood.usual_agreement,
             mel_distance=near.mel_distance,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from studio.core.version import __version__
-from studio.models.torch_backend.codec import EncodecModel
 from studio.models.model_card import ModelCard
+from studio.models.torch_backend.codec import EncodecModel
 from studio.training.publish import publish_bundle
 from studio.training.workshop.network import Network, decoder_of
 from studio.training.workshop.plan import TrainingPlan, spoken_duration

@@ -103,7 +103,7 @@ class Survey:
         if self.near_repeats:
             lines.append(f"{self.near_repeats} nearly repeated: kept on one side of the split")
         if self.clipped:
-            lines.append(f"{len(self.clipped)} clipped: {', '.join(self.clipped[:3])} ...")
+            lines.append(f"{len(self.clipped)} clipped, such as {self.clipped[0]}")
         if self.other_files:
             lines.append(f"{self.other_files} other files, not sound")
         lines += [f"skipped {skip.path}: {skip.reason}" for skip in self.skipped[:most]]
@@ -210,7 +210,7 @@ def _sorted_out(
     kept: list[tuple[str, SoundFacts]] = []
     for name, facts in heard:
         if facts.content_hash in first:
-            repeats.append((one_line(name), first[facts.content_hash]))
+            repeats.append((one_line(name), one_line(first[facts.content_hash])))
         else:
             first[facts.content_hash] = name
             kept.append((name, facts))
@@ -224,7 +224,7 @@ def _sorted_out(
         skipped=tuple(skipped),
         other_files=others,
         repeats=tuple(repeats),
-        clipped=tuple(name for name, facts in kept if facts.clipped_share > 0),
+        clipped=tuple(one_line(name) for name, facts in kept if facts.clipped_share > 0),
     )
 
 

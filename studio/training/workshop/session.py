@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from studio.core.errors import StorageError, TrainingError
 from studio.core.file_lock import held
 from studio.core.storage import shown_path, write_atomically
+from studio.models.codec_config import EncodecConfig
 from studio.models.torch_backend.codec import EncodecModel
 from studio.training.workshop.checkpoint import (
     BEST,
@@ -132,7 +133,7 @@ class WorkshopSession:
             best = load_best(self._settings.work_folder) if len(material.held_out) else None
             if best is not None:
                 network.load_state_dict(best)
-            size = publish(network, codec, material, self._settings, plan, trainer)
+            size = self._publish(network, codec, material, plan, trainer)
             finished = self._finished(plan, material, trainer, reason, size)
             tell(finished)
             return finished
@@ -176,16 +177,12 @@ class WorkshopSession:
             progress=_progress(tell, "scan"),
             cancelled=cancelled,
         )
-        captions = tuple(
-            caption_of(heard.folder, sound.path, sound.facts.tags) for sound in heard.sounds
-        )
-        spoken = settings.conditioners == "text" or (
-            settings.conditioners == "auto" and mostly_described(captions)
-        )
+        captions = self._captions(heard)
+        tokenizer = self._tokenizer(captions)
         codec = load_codec(settings.codec).to(company.device)
         codec_fingerprint = fingerprint(codec)
         identity = {
-            "recipe": settings.recipe(),
+            "recipe": self._recipe(),
             "material": _digest(heard, captions),
             "codec": codec_fingerprint,
         }
@@ -202,7 +199,8 @@ class WorkshopSession:
             captions,
             codec,
             company,
-            words=_tokenizer(captions).get_vocab_size() if spoken else 0,
+            words=0 if tokenizer is None else tokenizer.get_vocab_size(),
+            build=self._build,
             codec_fingerprint=codec_fingerprint,
             known=None if known is None else known["decided"],
             resumes_at=(load_checkpoint(work)[0] or {}).get("step", 0),
@@ -279,8 +277,59 @@ class WorkshopSession:
         )
         if not len(held_out):
             tell(Notice(text="Nothing is held out: the run ends with its last step."))
-        tokenizer = _tokenizer(plan.captions) if plan.conditioners == "text" else None
+        tokenizer = self._tokenizer(plan.captions)
         return Material(train=train, held_out=held_out, baseline=baseline, tokenizer=tokenizer)
+
+    # --- what another kind of session does otherwise -------------------------------------------
+
+    def _recipe(self) -> dict[str, Any]:
+        """What decides the loss curve, as JSON values."""
+        return self._settings.recipe()
+
+    def _captions(self, heard: Survey) -> tuple[Caption, ...]:
+        """What the sounds are called."""
+        return tuple(
+            caption_of(heard.folder, sound.path, sound.facts.tags) for sound in heard.sounds
+        )
+
+    def _tokenizer(self, captions: tuple[Caption, ...]) -> Tokenizer | None:
+        """What reads captions; None for a network without words."""
+        wanted = self._settings.conditioners
+        if wanted == "none" or (wanted == "auto" and not mostly_described(captions)):
+            return None
+        return build_vocabulary(caption.full() for caption in captions)
+
+    def _build(self, codec: EncodecConfig, frames: int, words: int) -> Network:
+        """The network in its first state.
+
+        Args:
+            codec: What it speaks.
+            frames: Of a segment.
+            words: Tokens of its tokenizer; 0 without words.
+        """
+        settings = self._settings
+        return build_network(
+            SIZES[settings.size],
+            codebooks=codec.codebooks,
+            vocabulary=codec.codebook_size,
+            frames=frames,
+            text_tokens=words,
+            seed=settings.seed,
+            recompute=settings.checkpointing,
+        )
+
+    def _publish(
+        self,
+        network: Network,
+        codec: EncodecModel,
+        material: Material,
+        plan: TrainingPlan,
+        trainer: Trainer,
+    ) -> float:
+        """Write what was trained; its size in megabytes."""
+        return publish(network, codec, material, self._settings, plan, trainer)
+
+    # --- the rest ------------------------------------------------------------------------------
 
     def _trainer(
         self,
@@ -292,15 +341,7 @@ class WorkshopSession:
         tell: Listener,
     ) -> tuple[Trainer, Network]:
         settings, work = self._settings, self._settings.work_folder
-        network = build_network(
-            SIZES[settings.size],
-            codebooks=codec.config.codebooks,
-            vocabulary=codec.config.codebook_size,
-            frames=plan.frames,
-            text_tokens=plan.words,
-            seed=settings.seed,
-            recompute=settings.checkpointing,
-        ).to(company.device)
+        network = self._build(codec.config, plan.frames, plan.words).to(company.device)
         previewer = None
         if company.leads and settings.preview_every:
             previewer = Previewer(
@@ -343,10 +384,6 @@ class WorkshopSession:
             baseline=float(material.baseline.mean()) if measured else None,
             megabytes=size,
         )
-
-
-def _tokenizer(captions: tuple[Caption, ...]) -> Tokenizer:
-    return build_vocabulary(caption.full() for caption in captions)
 
 
 def _progress(tell: Listener, stage: Stage) -> Callable[[int, int], None]:

@@ -46,7 +46,16 @@ _RANGES: dict[str, tuple[float, float]] = {
     "memory_gigabytes": (1, 4096),
     "threads": (1, 1024),
 }
-_PLACES = ("folder", "out", "work", "device", "threads", "memory_gigabytes", "checkpoint_seconds")
+_PLACES = (
+    "folder",
+    "out",
+    "work",
+    "codec",
+    "device",
+    "threads",
+    "memory_gigabytes",
+    "checkpoint_seconds",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

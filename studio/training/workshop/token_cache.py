@@ -70,7 +70,10 @@ class TokenCache:
     def load(self, content_hash: str) -> CodedSound | None:
         """What is stored of a sound; None where there is nothing, or nothing that fits."""
         try:
-            with np.load(self._file(content_hash), allow_pickle=False) as stored:
+            with (
+                self._file(content_hash).open("rb") as file,
+                np.load(file, allow_pickle=False) as stored,
+            ):
                 if str(stored["key"]) != self._key:
                     return None
                 coded = CodedSound(

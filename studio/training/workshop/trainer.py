@@ -32,7 +32,7 @@ from studio.training.workshop.events import (
     Paused,
     StepDone,
 )
-from studio.training.workshop.network import Batch, Network, decoder_of, loss_sums, read_texts
+from studio.training.workshop.network import Batch, Network, loss_sums, read_texts
 from studio.training.workshop.pace import Pace
 from studio.training.workshop.previews import Previewer
 from studio.training.workshop.settings import TrainingSettings
@@ -177,7 +177,7 @@ class Trainer:
             part_sums = loss_sums(self._network, part, bfloat16=self._pace.bfloat16)
             ((part_sums * self._weights).sum() / learnt).backward()
             sums += part_sums.detach()
-        parameters = list(self._network.parameters())
+        parameters = [p for p in self._network.parameters() if p.requires_grad]
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -340,17 +340,21 @@ class Trainer:
 
 
 def _parameter_groups(network: Network) -> list[dict[str, Any]]:
-    """Matrices of the decoder decay, tables and norms do not; the text encoder learns slowly."""
-    decoder = decoder_of(network)
-    text = [] if network is decoder else list(network.get_submodule("text_encoder").parameters())
-    known = {id(parameter) for parameter in text}
-    rest = [(n, p) for n, p in network.named_parameters() if id(p) not in known]
-    matrices = [p for n, p in rest if p.ndim > 1 and "embedding" not in n]
-    others = [p for n, p in rest if p.ndim == 1 or "embedding" in n]
-    groups = [
-        {"params": matrices, "weight_decay": _DECAY, "rate_scale": 1.0},
-        {"params": others, "weight_decay": 0.0, "rate_scale": 1.0},
+    """What trains: matrices of the decoder decay, tables do not; the text encoder learns slowly."""
+    trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    text = [p for name, p in trained if name.startswith("text_encoder.")]
+    rest = [(name, p) for name, p in trained if not name.startswith("text_encoder.")]
+    groups: list[dict[str, Any]] = [
+        {
+            "params": [p for name, p in rest if p.ndim > 1 and "embedding" not in name],
+            "weight_decay": _DECAY,
+            "rate_scale": 1.0,
+        },
+        {
+            "params": [p for name, p in rest if p.ndim == 1 or "embedding" in name],
+            "weight_decay": 0.0,
+            "rate_scale": 1.0,
+        },
+        {"params": text, "weight_decay": 0.0, "rate_scale": _TEXT_RATE_SCALE},
     ]
-    if text:
-        groups.append({"params": text, "weight_decay": 0.0, "rate_scale": _TEXT_RATE_SCALE})
-    return groups
+    return [group for group in groups if group["params"]]

@@ -6,6 +6,7 @@ result. The training itself is `training.codec`'s.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,14 @@ _MOST_SECONDS_OF_ONE = 60
 _HELD_OUT_EVERY = 10
 _RATE = 4e-4
 _FULL_SCALE = 32_767
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SoundBank(LoopBank):
+    """Sounds that nobody has labelled, for the codec's trainer."""
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
 
 
 def tuned_codec(
@@ -77,7 +86,7 @@ def _log_mel(measures: dict[str, object]) -> float:
     return value
 
 
-def _banks(survey: Survey, sample_rate: int, seed: int) -> tuple[LoopBank, LoopBank]:
+def _banks(survey: Survey, sample_rate: int, seed: int) -> tuple[SoundBank, SoundBank]:
     rng = np.random.default_rng((seed, 5))
     order = rng.permutation(len(survey.sounds))
     parts: tuple[list[NDArray[np.int16]], list[NDArray[np.int16]]] = ([], [])
@@ -101,9 +110,9 @@ def _banks(survey: Survey, sample_rate: int, seed: int) -> tuple[LoopBank, LoopB
     return _bank(parts[0]), _bank(parts[1])
 
 
-def _bank(parts: list[NDArray[np.int16]]) -> LoopBank:
+def _bank(parts: list[NDArray[np.int16]]) -> SoundBank:
     offsets = np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64)
-    return LoopBank(samples=np.concatenate(parts), offsets=offsets, labels=())
+    return SoundBank(samples=np.concatenate(parts), offsets=offsets, labels=())
 
 
 def _beginning(path: Path, sample_rate: int) -> NDArray[np.int16]:
