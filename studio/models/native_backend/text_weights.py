@@ -13,7 +13,7 @@ Letters in shapes: D model width, H heads. Widths in memory are rounded up to mu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -102,14 +102,14 @@ def _layer(tensors: Tensors, text: TextConfig, layer: int, *, narrow: bool) -> A
     dim, inner = text.dim, text.heads * text.head_dim
     name = f"{_ENCODER}.encoder.block.{layer}.layer"
     attention, ffn = f"{name}.0.SelfAttention", f"{name}.1.DenseReluDense"
-    matrices = [
-        take(tensors, (3 * inner, dim), *(f"{attention}.{part}.weight" for part in "qkv")),
-        take(tensors, (dim, inner), f"{attention}.o.weight"),
-        take(tensors, (text.ffn_dim, dim), f"{ffn}.wi.weight"),
-        take(tensors, (dim, text.ffn_dim), f"{ffn}.wo.weight"),
-    ]
+    matrices = (
+        ((3 * inner, dim), [f"{attention}.{part}.weight" for part in "qkv"]),
+        ((dim, inner), [f"{attention}.o.weight"]),
+        ((text.ffn_dim, dim), [f"{ffn}.wi.weight"]),
+        ((dim, text.ffn_dim), [f"{ffn}.wo.weight"]),
+    )
     norms = [_norm(tensors, dim, f"{name}.{part}.layer_norm.weight") for part in range(2)]
-    packed = _panels(matrices, narrow=narrow)
+    packed = _panels((take(tensors, shape, *parts) for shape, parts in matrices), narrow=narrow)
     return dict(zip(layer_names(layer), (np.stack(norms), *packed), strict=True))
 
 
@@ -119,13 +119,15 @@ def _norm(tensors: Tensors, dim: int, name: str) -> Floats:
     return weight
 
 
-def _panels(matrices: list[Floats], *, narrow: bool) -> tuple[NDArray[Any], ...]:
-    """Panels, all in float16 if all can be."""
-    packed = [pack(matrix, "float32").weights.view(np.float32) for matrix in matrices]
-    halves = [_halved(panels, narrow=narrow) for panels in packed]
-    if all(half.dtype == np.float16 for half in halves):
-        return tuple(half.view(np.int16) for half in halves)
-    return tuple(packed)
+def _panels(matrices: Iterable[Floats], *, narrow: bool) -> tuple[NDArray[Any], ...]:
+    """Panels, all in float16 if all can be; the matrices are read one by one."""
+    packed = [
+        _halved(pack(matrix, "float32").weights.view(np.float32), narrow=narrow)
+        for matrix in matrices
+    ]
+    if all(panels.dtype == np.float16 for panels in packed):
+        return tuple(panels.view(np.int16) for panels in packed)
+    return tuple(panels.astype(np.float32, copy=False) for panels in packed)
 
 
 def _halved(matrix: Floats, *, narrow: bool) -> NDArray[np.float32] | NDArray[np.float16]:
