@@ -64,6 +64,8 @@ class DeviceDecoder:
         config: Its sizes.
         device: Of its weights.
         dtype: Of its weights, of the rows between its layers and of its memory.
+        blocks: Its layers.
+        token_rows: int64 [K], what is added to a token to find its vector.
     """
 
     def __init__(self, decoder: MusicDecoder) -> None:
@@ -72,7 +74,7 @@ class DeviceDecoder:
         self.device = decoder.heads.weight.device
         self.dtype = decoder.heads.weight.dtype
         self._decoder = decoder
-        self._blocks = [block for block in decoder.blocks if isinstance(block, DecoderBlock)]
+        self.blocks = [block for block in decoder.blocks if isinstance(block, DecoderBlock)]
         self._heads = decoder.config.heads
         self._width = decoder.config.dim // decoder.config.heads
         self.token_rows = torch.arange(decoder.config.codebooks, device=self.device)
@@ -80,7 +82,7 @@ class DeviceDecoder:
 
     def new_memory(self, *, rows: int, cells: int, texted: int, text_length: int) -> Memory:
         """Room for so many streams, the first `texted` of which have texts."""
-        heads, width, layers = self._heads, self._width, len(self._blocks)
+        heads, width, layers = self._heads, self._width, len(self.blocks)
 
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=self.dtype, device=self.device)
@@ -111,7 +113,7 @@ class DeviceDecoder:
         shape = (*texts.shape[:2], 2, self._heads, self._width)
         return [
             block.cross_attention.key_value(texts).view(shape).permute(0, 2, 3, 1, 4)
-            for block in self._blocks
+            for block in self.blocks
         ]
 
     def read_step(self, x: Tensor, memory: Memory, cell: Tensor, cells: int) -> Tensor:
@@ -128,7 +130,7 @@ class DeviceDecoder:
         """
         memory.mask.index_fill_(3, cell, 0.0)
         seen, rows = memory.mask[..., :cells], len(x)
-        for layer, block in enumerate(self._blocks):
+        for layer, block in enumerate(self.blocks):
             past, attention = memory.past[layer], block.self_attention
             qkv = attention.qkv(block.self_norm(x)).view(rows, 3, self._heads, 1, self._width)
             past.index_copy_(3, cell, qkv[:, 1:])
@@ -157,7 +159,7 @@ class DeviceDecoder:
             float [R, S, D] for `predict`.
         """
         rows, length, _ = x.shape
-        for layer, block in enumerate(self._blocks):
+        for layer, block in enumerate(self.blocks):
             attention = block.self_attention
             qkv = attention.qkv(block.self_norm(x))
             qkv = qkv.view(rows, length, 3, self._heads, self._width).permute(0, 2, 3, 1, 4)

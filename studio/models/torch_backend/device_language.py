@@ -23,7 +23,9 @@ from studio.models.torch_backend.device_session import (
     SessionShape,
     session_frames,
 )
+from studio.models.torch_backend.fused_step import FusedSteps
 from studio.models.torch_backend.step_graph import Lane, open_lane
+from studio.models.torch_backend.step_kernels import CudaKernels, Kernels
 from studio.models.torch_backend.transformer import MusicDecoder
 
 _KEPT_SESSIONS = 2
@@ -33,7 +35,12 @@ class DeviceLanguage:
     """Makes takes with a decoder on a device."""
 
     def __init__(
-        self, decoder: MusicDecoder, *, lane: Lane | None = None, bucket: int = BUCKET
+        self,
+        decoder: MusicDecoder,
+        *,
+        lane: Lane | None = None,
+        bucket: int = BUCKET,
+        kernels: Kernels | None = None,
     ) -> None:
         """Use `decoder` where its weights are.
 
@@ -41,10 +48,15 @@ class DeviceLanguage:
             decoder: The decoder.
             lane: Where steps run; None takes the one that suits the device.
             bucket: See `device_session.BUCKET`.
+            kernels: What compiles kernels of our own; None takes the one that suits the device, if
+                there is one.
         """
         self._decoder = DeviceDecoder(decoder)
         self._lane = lane or open_lane(self._decoder.device)
         self._bucket = bucket
+        if kernels is None and self._decoder.device.type == "cuda":
+            kernels = CudaKernels(self._decoder.device)
+        self._fused = None if kernels is None else FusedSteps(self._decoder, kernels)
         self._kept: dict[SessionShape, DeviceSession] = {}
 
     def frames(
@@ -133,7 +145,18 @@ class DeviceLanguage:
             return self._new_session(shape, cells)
 
     def _new_session(self, shape: SessionShape, cells: int) -> DeviceSession:
-        return DeviceSession(self._decoder, self._lane, shape, cells=cells, bucket=self._bucket)
+        read_step = None
+        if self._fused is not None:
+            with self._lane.entered():
+                read_step = self._fused.reader(shape.rows, shape.texted)
+        return DeviceSession(
+            self._decoder,
+            self._lane,
+            shape,
+            cells=cells,
+            bucket=self._bucket,
+            read_step=read_step,
+        )
 
     def _keep(self, shape: SessionShape, session: DeviceSession) -> None:
         self._kept[shape] = session

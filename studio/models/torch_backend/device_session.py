@@ -30,6 +30,7 @@ from studio.models.streams import Stream
 from studio.models.torch_backend.device_decoder import DeviceDecoder
 from studio.models.torch_backend.device_noise import DeviceNoise, HostNoise, Noise
 from studio.models.torch_backend.device_sampling import DeviceSampler, Rule
+from studio.models.torch_backend.fused_step import ReadStep
 from studio.models.torch_backend.step_graph import Lane
 
 BUCKET = 256
@@ -116,6 +117,7 @@ class DeviceSession:
         *,
         cells: int,
         bucket: int = BUCKET,
+        read_step: ReadStep | None = None,
     ) -> None:
         """Make room.
 
@@ -125,9 +127,11 @@ class DeviceSession:
             shape: Of all takes to come.
             cells: At least so many places of prefix and columns.
             bucket: See `BUCKET`.
+            read_step: What reads a step; None is the decoder's own.
         """
         self.cells = -(-cells // bucket) * bucket
         self._decoder, self._lane, self._bucket = decoder, lane, bucket
+        self._read_step = read_step or decoder.read_step
         config, device = decoder.config, decoder.device
         with lane.entered():
             self._memory = decoder.new_memory(
@@ -203,7 +207,7 @@ class DeviceSession:
     def _step(self, cells: int) -> None:
         """One column, with nothing but tensors that stay where they are."""
         x = self._decoder.embed(self._tokens, self._positions.index_select(0, self._places))
-        x = self._decoder.read_step(x, self._memory, self._cell, cells)
+        x = self._read_step(x, self._memory, self._cell, cells)
         noise = None
         if self._noise is not None:
             noise = self._noise.block.index_select(0, self._drawn)[0]
