@@ -141,6 +141,7 @@ def _beside_a_step(
 def _seconds_to_encode(codec: EncodecModel, frames: int) -> float:
     length = (frames + LEAD_FRAMES + TRAIL_FRAMES) * codec.config.hop
     audio = torch.zeros((1, 1, length), device=codec.codebooks.device)
+    codec.encode(audio)
     began = time.perf_counter()
     codec.encode(audio)
     return max(1e-6, time.perf_counter() - began)
