@@ -51,13 +51,11 @@ class NativeCodec:
         tensors: Tensors,
         config: EncodecConfig,
         *,
-        half: bool,
         threads: int | None,
     ) -> None:
         self.config = config
         self._tensors = tensors
-        self._half = half
-        self._decoder = decoder(tensors, config, half=half)
+        self._decoder = decoder(tensors, config)
         self._encoder: Network | None = None
         shape = (config.codebooks, config.codebook_size, config.hidden_size)
         self._books = np.zeros((*shape[:2], self._decoder.width_in), dtype=np.float32)
@@ -74,7 +72,6 @@ class NativeCodec:
         tensors: Tensors,
         config: EncodecConfig,
         *,
-        half: bool = False,
         threads: int | None = None,
     ) -> Self:
         """Read the decoder now, and the encoder when it is first needed.
@@ -82,13 +79,12 @@ class NativeCodec:
         Args:
             tensors: Of the codec, under their names in a checkpoint; kept for the encoder.
             config: Its shape.
-            half: Keep the LSTM's recurrent weights, which every codec frame reads, as float16.
             threads: How many to compute with; None is as many as its size is worth.
 
         Raises:
             ModelError: A tensor is missing, has another shape, or holds NaN or infinity.
         """
-        return cls(tensors, config, half=half, threads=threads)
+        return cls(tensors, config, threads=threads)
 
     def encode(self, audio: NDArray[np.float32]) -> NDArray[np.int64]:
         """Waveform [B, N] to codes int64 [B, K, T], T = ceil(N / hop); nothing else grows with N.
@@ -161,7 +157,7 @@ class NativeCodec:
 
     def _whole_encoder(self) -> Network:
         if self._encoder is None:
-            self._encoder = encoder(self._tensors, self.config, half=self._half)
+            self._encoder = encoder(self._tensors, self.config)
         return self._encoder
 
 

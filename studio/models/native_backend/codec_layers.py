@@ -160,13 +160,13 @@ class _Writer:
             **self._surroundings(kernel, dilation=dilation),
         )  # fmt: skip
 
-    def recur(self, channels: int, *, half: bool) -> None:
+    def recur(self, channels: int) -> None:
         """The LSTM, with a skip."""
         name, layers = f"{self._next()}.lstm", self._config.num_lstm_layers
         matrices = [
             matrix
             for layer in range(layers)
-            for matrix in recurrent(self._tensors, name, layer, channels, half=half)
+            for matrix in recurrent(self._tensors, name, layer, channels)
         ]
         self._network.units = filled_up(channels)
         self._add(
@@ -219,7 +219,7 @@ class _Writer:
         return -(-max(FEWEST_SLOTS, _TILE_BYTES // slot_bytes) // unit) * unit
 
 
-def encoder(tensors: Tensors, config: EncodecConfig, *, half: bool = False) -> Network:
+def encoder(tensors: Tensors, config: EncodecConfig) -> Network:
     """Waveform [N, 1] to latents [ceil(N / hop), D].
 
     Raises:
@@ -237,14 +237,14 @@ def encoder(tensors: Tensors, config: EncodecConfig, *, half: bool = False) -> N
         write.activate()
         write.convolve(width, 2 * width, 2 * ratio, stride=ratio)
         width *= 2
-    write.recur(width, half=half)
+    write.recur(width)
     write.activate()
     write.convolve(width, config.hidden_size, config.last_kernel_size, last=True)
     write.finish()
     return network
 
 
-def decoder(tensors: Tensors, config: EncodecConfig, *, half: bool = False) -> Network:
+def decoder(tensors: Tensors, config: EncodecConfig) -> Network:
     """Latents [T, D] to a waveform [T x hop, 1].
 
     Raises:
@@ -256,7 +256,7 @@ def decoder(tensors: Tensors, config: EncodecConfig, *, half: bool = False) -> N
     write = _Writer(network, tensors, "decoder", config)
     width = config.num_filters * 2 ** len(config.upsampling_ratios)
     write.convolve(config.hidden_size, width, config.kernel_size)
-    write.recur(width, half=half)
+    write.recur(width)
     for ratio in config.upsampling_ratios:
         write.activate()
         write.upsample(width, ratio)

@@ -28,6 +28,9 @@ _NORMED = (
     (".weight_g", ".weight_v"),
 )
 _LINE_BYTES = 64
+LEVELS_BYTES = 2**20
+"""Recurrent weights of this size are rounded."""
+_LEVELS = 32_767
 _GATES = 4
 
 
@@ -38,12 +41,14 @@ class Matrix:
     Attributes:
         weights: [panels, segments * length, width], width 16, 32 or 64.
         bias: float32 [panels * width].
+        scales: What a level stands for, float32 [panels * width]; None where weights are float32.
         segments: Parts of a row of inputs.
         segment_stride: From part to part, in bytes.
     """
 
-    weights: NDArray[np.float32 | np.float16]
+    weights: NDArray[Any]
     bias: NDArray[np.float32]
+    scales: NDArray[np.float32] | None = None
     segments: int = 1
     segment_stride: int = 0
 
@@ -81,7 +86,7 @@ def records(matrices: Sequence[Matrix]) -> NDArray[Any]:
         record["panels"], record["length"] = panels, inputs // matrix.segments
         record["segments"], record["segment_stride"] = matrix.segments, matrix.segment_stride
         record["quarters"] = width // LANES
-        record["half"] = matrix.weights.dtype == np.float16
+        record["scales"] = 0 if matrix.scales is None else matrix.scales.ctypes.data
     return table
 
 
@@ -215,19 +220,18 @@ def upsampling(tensors: Tensors, name: str, channels: int, ratio: int) -> Matrix
     return Matrix.of(values.reshape(-1, ratio * width), biases.reshape(-1))
 
 
-def recurrent(
-    tensors: Tensors, name: str, layer: int, channels: int, *, half: bool
-) -> tuple[Matrix, Matrix]:
+def recurrent(tensors: Tensors, name: str, layer: int, channels: int) -> tuple[Matrix, Matrix]:
     """A layer of the LSTM called `name`: the matrices of its inputs and of its own outputs.
 
-    A panel has the four gates of sixteen units.
+    A panel has the four gates of sixteen units. The second matrix is read anew for every codec
+    frame; if it is too large for the nearest caches, it is rounded to 16 bits, levels of which the
+    largest weight of an output has 32767.
 
     Args:
         tensors: Of the codec.
         name: Of the LSTM.
         layer: Which.
         channels: Units.
-        half: Keep the second matrix as float16.
 
     Raises:
         ModelError: A tensor is missing, has another shape, or holds NaN or infinity.
@@ -244,11 +248,18 @@ def recurrent(
         parts.append((_by_units(values), _by_units(biases)[0]))
     (inputs, input_bias), (own, own_bias) = parts
     matrix = Matrix.of(own, np.zeros_like(own_bias))
-    if half:
-        weights = aligned(matrix.weights.shape, np.float16)
-        weights[:] = matrix.weights
-        matrix = Matrix(weights=weights, bias=matrix.bias)
+    if matrix.size_bytes >= LEVELS_BYTES:
+        matrix = _levels(matrix)
     return Matrix.of(inputs, input_bias + own_bias), matrix
+
+
+def _levels(matrix: Matrix) -> Matrix:
+    """The matrix rounded to 16 bits."""
+    largest = np.abs(matrix.weights).max(axis=1)
+    scales = np.maximum(largest, np.float32(1e-30)) / np.float32(_LEVELS)
+    weights = aligned(matrix.weights.shape, np.int16)
+    np.rint(matrix.weights / scales[:, None], out=weights, casting="unsafe")
+    return Matrix(weights=weights, bias=matrix.bias, scales=scales.reshape(-1))
 
 
 def _by_units(values: NDArray[np.float32]) -> NDArray[np.float32]:

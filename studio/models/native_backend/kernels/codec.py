@@ -41,11 +41,12 @@ MATRIX = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "weights", "segments", "length", "segment_stride", "quarters", "half", "panels", "bias",
+            "weights", "segments", "length", "segment_stride", "quarters", "scales", "panels",
+            "bias",
         )
     ]
 )  # fmt: skip
-"""What `convolution.convolve` multiplies with; `weights` and `bias` are addresses."""
+"""What `convolution.convolve` multiplies with; `weights`, `scales` and `bias` are addresses."""
 
 LAYER = np.dtype(
     [

@@ -7,7 +7,8 @@ made of segments of equal length, at equal distances: parts of one stretch, whic
 one after another so that their weights stay in the nearest cache, or the taps of a dilated
 convolution.
 
-Weights are float32 [panels, segments, length, width]; a panel has 16, 32 or 64 outputs.
+Weights are [panels, segments, length, width]; a panel has 16, 32 or 64 outputs. They are float32,
+or int16 in panels of 64: levels, of which each output has a scale.
 
 A sum begins with what is in the base and takes in one input after another, in their order, however
 many rows there are.
@@ -22,9 +23,10 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from studio.models.native_backend.kernels.emit import (
-    F16,
     F32,
     FLOATS,
+    I16,
+    INTS,
     LANES,
     Emitter,
     processor_features,
@@ -45,15 +47,15 @@ TILE_ROWS = 12
 class _Product:
     """The code of one product, while it is being written."""
 
-    def __init__(self, emit: Emitter, arguments: Values, quarters: int, element: ir.Type) -> None:
+    def __init__(self, emit: Emitter, arguments: Values, quarters: int, *, levels: bool) -> None:
         (
-            self._weights, self._segments, self._length, self._x, self._x_stride,
+            self._weights, self._segments, self._length, self._scales, self._x, self._x_stride,
             self._segment_stride, self._base, self._base_stride, self._out, self._out_stride,
             self._rows, self._first, self._last,
         ) = arguments  # fmt: skip
         self._emit = emit
         self._quarters = quarters
-        self._element = element
+        self._levels = levels
 
     def write(self) -> None:
         emit, builder = self._emit, self._emit.builder
@@ -64,13 +66,14 @@ class _Product:
             start = builder.mul(builder.mul(number, size), self._bytes(self._width()))
             offset = builder.mul(number, emit.integer(4 * LANES * self._quarters))
             base = builder.add(self._base, offset), self._base_stride
+            scales = builder.add(self._scales, offset)
             out = builder.add(self._out, offset), self._out_stride
 
             def segment(part: ir.Value, source: Values) -> Values:
                 begin = builder.mul(builder.mul(part, self._length), self._bytes(self._width()))
                 weights = builder.add(builder.add(self._weights, start), begin)
                 x = builder.add(self._x, builder.mul(part, self._segment_stride))
-                self._rows_of(weights, x, (source[0], source[1]), out)
+                self._rows_of(weights, scales, x, (source[0], source[1]), out)
                 return list(out)
 
             emit.loop(self._segments, list(base), segment)
@@ -82,11 +85,12 @@ class _Product:
         return LANES * self._quarters
 
     def _bytes(self, count: int) -> ir.Value:
-        return self._emit.integer(count * (2 if self._element == F16 else 4))
+        return self._emit.integer(count * (2 if self._levels else 4))
 
     def _rows_of(
         self,
         weights: ir.Value,
+        scales: ir.Value,
         x: ir.Value,
         source: tuple[ir.Value, ir.Value],
         out: tuple[ir.Value, ir.Value],
@@ -106,7 +110,7 @@ class _Product:
                 strides = self._x_stride, source[1], out[1]
                 for first in range(0, self._quarters, _MOST_TOGETHER):
                     together = range(first, min(self._quarters, first + _MOST_TOGETHER))
-                    self._tile(size, together, weights, places, strides)
+                    self._tile(size, together, weights, scales, places, strides)
                 return []
 
             emit.loop(tiles, [], tile)
@@ -117,6 +121,7 @@ class _Product:
         rows: int,
         quarters: range,
         weights: ir.Value,
+        scales: ir.Value,
         places: Values,
         strides: tuple[ir.Value, ir.Value, ir.Value],
     ) -> None:
@@ -133,9 +138,7 @@ class _Product:
         def body(step: ir.Value, totals: Values) -> Values:
             begin = builder.mul(step, emit.integer(self._width()))
             pieces = [
-                emit.load_floats(
-                    self._element, weights, builder.add(begin, emit.integer(LANES * quarter))
-                )
+                self._weights_at(weights, builder.add(begin, emit.integer(LANES * quarter)))
                 for quarter in quarters
             ]
             following = iter(totals)
@@ -145,37 +148,47 @@ class _Product:
                 results += [emit.fma(value, piece, next(following)) for piece in pieces]
             return results
 
-        initial = [
-            emit.load(FLOATS, base, LANES * quarter) for base in bases for quarter in quarters
-        ]
-        totals = iter(emit.loop(self._length, initial, body))
+        given = [emit.load(FLOATS, base, LANES * quarter) for base in bases for quarter in quarters]
+        if self._levels:
+            totals = emit.loop(self._length, [emit.floats(0.0)] * len(given), body)
+            factors = [emit.load(FLOATS, scales, LANES * quarter) for quarter in quarters] * rows
+            results = iter(map(emit.fma, totals, factors, given))
+        else:
+            results = iter(emit.loop(self._length, given, body))
         for out in outs:
             for quarter in quarters:
-                emit.store(next(totals), out, LANES * quarter)
+                emit.store(next(results), out, LANES * quarter)
+
+    def _weights_at(self, weights: ir.Value, offset: ir.Value) -> ir.Value:
+        if not self._levels:
+            return self._emit.load(FLOATS, weights, offset)
+        levels = self._emit.load(ir.VectorType(I16, LANES), weights, offset)
+        builder = self._emit.builder
+        return builder.sitofp(builder.sext(levels, INTS), FLOATS)
 
 
-def _product(quarters: int, element: ir.Type) -> Any:
+def _product(quarters: int, *, levels: bool) -> Any:
     """A product with panels of `quarters` x 16 outputs, as a function for numba.
 
-    It takes thirteen integers, see `convolve`.
+    It takes fourteen integers, see `convolve`.
     """
 
     @intrinsic
     def multiply_panels(
-        typing, weights, segments, length, x, x_stride, segment_stride, base, base_stride, out,
-        out_stride, rows, first, last,
+        typing, weights, segments, length, scales, x, x_stride, segment_stride, base, base_stride,
+        out, out_stride, rows, first, last,
     ):  # fmt: skip
         def codegen(context: Any, builder: ir.IRBuilder, _: Any, arguments: Values) -> Any:
-            _Product(Emitter(builder), arguments, quarters, element).write()
+            _Product(Emitter(builder), arguments, quarters, levels=levels).write()
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 13), codegen
+        return types.void(*[types.int64] * 14), codegen
 
     return multiply_panels
 
 
-_SIXTEEN, _THIRTY_TWO, _SIXTY_FOUR = (_product(quarters, F32) for quarters in (1, 2, 4))
-_SIXTY_FOUR_HALF = _product(4, F16)
+_SIXTEEN, _THIRTY_TWO, _SIXTY_FOUR = (_product(quarters, levels=False) for quarters in (1, 2, 4))
+_SIXTY_FOUR_LEVELS = _product(4, levels=True)
 
 
 @njit(**COMPILED)
@@ -184,7 +197,8 @@ def convolve(matrix, x, x_stride, base, base_stride, out, out_stride, rows, firs
 
     Args:
         matrix: A record: `weights` (their address), `segments`, `length`, `segment_stride` (in
-            bytes), `quarters` (sixteenths of a panel's outputs) and `half` (float16 weights).
+            bytes), `quarters` (a panel's outputs by sixteen) and `scales` (their address; 0 for weights
+            in float32; with levels there is one segment).
         x: Address of the first row, float32.
         x_stride: From row to row, in bytes.
         base: Address of what the sums begin with, float32.
@@ -199,21 +213,21 @@ def convolve(matrix, x, x_stride, base, base_stride, out, out_stride, rows, firs
     segment_stride = matrix.segment_stride
     if matrix.quarters == 1:
         _SIXTEEN(
-            weights, segments, length, x, x_stride, segment_stride, base, base_stride, out,
-            out_stride, rows, first, last,
+            weights, segments, length, matrix.scales, x, x_stride, segment_stride, base,
+            base_stride, out, out_stride, rows, first, last,
         )  # fmt: skip
     elif matrix.quarters == 2:
         _THIRTY_TWO(
-            weights, segments, length, x, x_stride, segment_stride, base, base_stride, out,
-            out_stride, rows, first, last,
+            weights, segments, length, matrix.scales, x, x_stride, segment_stride, base,
+            base_stride, out, out_stride, rows, first, last,
         )  # fmt: skip
-    elif matrix.half:
-        _SIXTY_FOUR_HALF(
-            weights, segments, length, x, x_stride, segment_stride, base, base_stride, out,
-            out_stride, rows, first, last,
+    elif matrix.scales != 0:
+        _SIXTY_FOUR_LEVELS(
+            weights, segments, length, matrix.scales, x, x_stride, segment_stride, base,
+            base_stride, out, out_stride, rows, first, last,
         )  # fmt: skip
     else:
         _SIXTY_FOUR(
-            weights, segments, length, x, x_stride, segment_stride, base, base_stride, out,
-            out_stride, rows, first, last,
+            weights, segments, length, matrix.scales, x, x_stride, segment_stride, base,
+            base_stride, out, out_stride, rows, first, last,
         )  # fmt: skip
