@@ -22,6 +22,7 @@ from studio.models.shelf.shelf import ModelShelf
 
 if TYPE_CHECKING:
     from studio.training.workshop.events import Event, Listener
+    from studio.training.workshop.session import WorkshopSession
     from studio.training.workshop.settings import TrainingSettings
 
 _NICENESS = 10
@@ -100,6 +101,18 @@ def _declare_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="stop after N measures without a better one, 0 never (10)",
     )
+    adapter = parser.add_argument_group("an adapter instead of a model")
+    adapter.add_argument(
+        "--adapter", action="store_true", help="train a small file that changes --base; see --rank"
+    )
+    adapter.add_argument(
+        "--base", metavar="MODEL", help=f"name or folder of the model it is for ({HOUSE})"
+    )
+    adapter.add_argument("--rank", type=int, metavar="N", help="how much it can learn (8)")
+    adapter.add_argument("--alpha", type=float, metavar="A", help="its scale is this over the rank")
+    adapter.add_argument(
+        "--layers", metavar="L[,L]", help="of q, k, v, out, fc1, fc2, heads what it changes (q,v)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and order")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute"
@@ -134,6 +147,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         StudioError: See `WorkshopSession`.
     """
     shelf = ModelShelf(context.models_dir)
+    _check_adapter_flags(arguments)
     codec = Path(arguments.codec).expanduser()
     if arguments.codec == HOUSE or not codec.is_dir():
         codec = shelf.resolve(arguments.codec)
@@ -141,10 +155,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         return _tell_sizes(arguments, codec)
     if arguments.folder is None or arguments.out is None:
         raise InputError("Give a folder of sounds and --out, the folder of the finished model.")
-    from studio.training.workshop.session import WorkshopSession
-
-    settings = _settings(arguments, codec)
-    session = WorkshopSession(settings, fresh=arguments.fresh)
+    session = _session(arguments, shelf, _settings(arguments, codec))
     leads = os.environ.get("RANK", "0") == "0"
     if arguments.plan:
         plan = session.plan()
@@ -163,6 +174,55 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if leads and not arguments.json:
         print(finished.bundle)
     return 0
+
+
+def _check_adapter_flags(arguments: argparse.Namespace) -> None:
+    """Refuse flags of one kind of training with the other.
+
+    Raises:
+        InputError: There are some.
+    """
+    given = vars(arguments)
+    if not arguments.adapter:
+        for flag in ("base", "rank", "alpha", "layers"):
+            if given[flag] is not None:
+                raise InputError(f"--{flag} is for an adapter; add --adapter, or leave it out.")
+    elif arguments.codec != HOUSE:
+        raise InputError("An adapter keeps its base's codec; leave --codec out.")
+
+
+def _session(
+    arguments: argparse.Namespace, shelf: ModelShelf, settings: TrainingSettings
+) -> WorkshopSession:
+    """The run that the flags ask for.
+
+    Raises:
+        ModelError: The base is unknown or broken.
+        TrainingError: It cannot be trained so.
+    """
+    if not arguments.adapter:
+        from studio.training.workshop.session import WorkshopSession
+
+        return WorkshopSession(settings, fresh=arguments.fresh)
+    from studio.generation.loading import lasting_name
+    from studio.models.bundle import open_bundle
+    from studio.training.lora import AdapterRecipe
+    from studio.training.workshop.adapter_session import AdapterSession
+
+    name = arguments.base or HOUSE
+    rank = 8 if arguments.rank is None else arguments.rank
+    recipe = AdapterRecipe(
+        rank=rank,
+        alpha=2.0 * rank if arguments.alpha is None else arguments.alpha,
+        targets=tuple((arguments.layers or "q,v").split(",")),
+    )
+    return AdapterSession(
+        settings,
+        open_bundle(shelf.resolve(name), digest=shelf.digest),
+        recipe,
+        base_name=lasting_name(name),
+        fresh=arguments.fresh,
+    )
 
 
 def _settings(arguments: argparse.Namespace, codec: Path) -> TrainingSettings:
