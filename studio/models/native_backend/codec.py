@@ -162,19 +162,23 @@ class NativeCodec:
 
 
 class CodeStream:
-    """Sounds being decoded, while their codes arrive."""
+    """Sounds being decoded, while their codes arrive.
+
+    Attributes:
+        network: Where they are.
+    """
 
     def __init__(self, codec: NativeCodec, network: NetworkStream) -> None:
         self._codec = codec
-        self._network = network
+        self.network = network
 
     def push(self, codes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Take codes [B, K, n]; give the sound [B, m] that has become final."""
-        return self._network.push(self._codec.embed(codes))[:, :, 0]
+        return self.network.push(self._codec.embed(codes))[:, :, 0]
 
     def finish(self) -> NDArray[np.float32]:
         """The rest of the sound, [B, m]."""
-        return self._network.finish()[:, :, 0]
+        return self.network.finish()[:, :, 0]
 
 
 def _batches(count: int) -> Iterator[slice]:

@@ -34,19 +34,23 @@ _PHASES = 1024
 
 
 class NetworkStream:
-    """An encoder or a decoder fed piece by piece."""
+    """An encoder or a decoder fed piece by piece.
+
+    Attributes:
+        layers: Those of the network, with as many slots at once as suits `items` sounds.
+    """
 
     def __init__(self, network: Network, *, items: int, threads: int) -> None:
         """Prepare for `items` sounds of one length."""
         self._network = network
         self._items = items
         self._threads = threads
-        self._layers = _for_items(network.layers, items)
-        self._buffers = np.zeros((threads, len(self._layers)), dtype=BUFFER)
-        self._signals = [self._signal(at) for at in range(len(self._layers))]
+        self.layers = _for_items(network.layers, items)
+        self._buffers = np.zeros((threads, len(self.layers)), dtype=BUFFER)
+        self._signals = [self._signal(at) for at in range(len(self.layers))]
         self._memory, self._remembered = self._lstm_memory()
         self._rooms = aligned((threads, self._room()))
-        steps = int((self._layers["layers"] * (self._layers["most"] + 2)).max())
+        steps = int((self.layers["layers"] * (self.layers["most"] + 2)).max())
         self._counters = np.zeros((steps + _PHASES, 2), dtype=np.int64)
 
     def push(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -66,6 +70,12 @@ class NetworkStream:
         first["total"] = first["filled"]
         return self._flow()
 
+    @property
+    def computed(self) -> NDArray[np.int64]:
+        """How many slots each layer has computed."""
+        done: NDArray[np.int64] = self._buffers[0, :-1]["done"].copy()
+        return done
+
     def _joined(self, pieces: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         if len(pieces) == 1:
             return pieces[0]
@@ -77,7 +87,7 @@ class NetworkStream:
         first = self._buffers[0, 0]
         self._counters[0] = 0
         end = int(first["filled"]) + x.shape[1]
-        make_room(self._layers[0], self._buffers[0, 0:1][0], end, self._items, self._counters, 0)
+        make_room(self.layers[0], self._buffers[0, 0:1][0], end, self._items, self._counters, 0)
         start = int(first["filled"] - first["begin"])
         self._signals[0][0][:, start : start + x.shape[1], : x.shape[2]] = x
         first["filled"] = end
@@ -89,7 +99,7 @@ class NetworkStream:
 
         def work(thread: int) -> None:
             done[thread] = flow(
-                self._layers, self._network.matrices, self._buffers[thread], self._memory[0],
+                self.layers, self._network.matrices, self._buffers[thread], self._memory[0],
                 self._items, self._rooms, self._counters, thread, self._threads,
             )  # fmt: skip
 
@@ -105,9 +115,9 @@ class NetworkStream:
 
     def _signal(self, at: int) -> list[NDArray[np.float32]]:
         """The buffers that layer `at` reads: its input and, where it is wanted, the ELU of it."""
-        layer = self._layers[at]
+        layer = self.layers[at]
         width = int(layer["width"]) // _FLOAT_BYTES
-        before = self._layers[at - 1] if at else None
+        before = self.layers[at - 1] if at else None
         capacity, shift = self._capacity(at), 0 if before is None else int(before["shift"])
         beyond = int(layer["right"] + layer["reach"] + (1 + layer["group"]) * layer["step"])
         count = 1 + int(before is not None and before["after"] == BESIDE)
@@ -123,20 +133,20 @@ class NetworkStream:
     def _capacity(self, at: int) -> int:
         """Positions in the buffer of layer `at`: what it keeps, and what comes at once."""
         if at == 0:
-            return _kept(self._layers[0]) + BLOCK_FRAMES * self._network.step_in
-        layer, before = self._layers[at], self._layers[at - 1]
+            return _kept(self.layers[0]) + BLOCK_FRAMES * self._network.step_in
+        layer, before = self.layers[at], self.layers[at - 1]
         slots = int(before["most"] + 2 * TILE_ROWS * before["group"])
-        if at == len(self._layers) - 1:
+        if at == len(self.layers) - 1:
             # All that one flow gives, and the last one gives what was held back, too.
             slots = BLOCK_FRAMES * self._network.step_in
-            for each in self._layers[:-1]:
+            for each in self.layers[:-1]:
                 ready = (slots + _kept(each)) // int(each["step"]) + int(2 * each["group"])
                 slots = ready * int(each["spread"])
             return slots + _kept(layer)
         return _kept(layer) + slots * int(before["spread"]) + int(before["shift"])
 
     def _lstm_memory(self) -> tuple[NDArray[Any], list[NDArray[np.float32]]]:
-        layer = next(layer for layer in self._layers if layer["kind"] == RECURRENT)
+        layer = next(layer for layer in self.layers if layer["kind"] == RECURRENT)
         most, units = int(layer["most"]), int(layer["hidden"]) // _FLOAT_BYTES
         said = (int(layer["layers"]), self._items, units)
         rooms = {
@@ -154,7 +164,7 @@ class NetworkStream:
     def _room(self) -> int:
         """Numbers that a thread needs for itself."""
         most = self._items * PANEL
-        for layer in self._layers[self._layers["kind"] == RESIDUAL]:
+        for layer in self.layers[self.layers["kind"] == RESIDUAL]:
             slots = int(layer["most"] + 2 * TILE_ROWS * layer["group"])
             most = max(most, slots * int(layer["hidden"]) // _FLOAT_BYTES)
         return -(-most // PANEL) * PANEL

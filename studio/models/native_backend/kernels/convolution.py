@@ -197,8 +197,8 @@ def convolve(matrix, x, x_stride, base, base_stride, out, out_stride, rows, firs
 
     Args:
         matrix: A record: `weights` (their address), `segments`, `length`, `segment_stride` (in
-            bytes), `quarters` (a panel's outputs by sixteen) and `scales` (their address; 0 for weights
-            in float32; with levels there is one segment).
+            bytes), `quarters` (a panel's outputs by sixteen) and `scales` (their address; 0 with
+            float32 weights; with levels there is one segment).
         x: Address of the first row, float32.
         x_stride: From row to row, in bytes.
         base: Address of what the sums begin with, float32.
