@@ -73,6 +73,7 @@ def load_model(
         precision=precision,
         digest=shelf.digest,
         measurements=shelf.measurements,
+        packed=shelf.packed,
         adapters=uses,
     )
     return LoadedModel(backend=loaded, template=template)

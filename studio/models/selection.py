@@ -14,6 +14,7 @@ from studio.models.adapters import AdapterUse, with_adapters
 from studio.models.backend import MusicBackend
 from studio.models.bundle import Bundle, open_bundle, sha256_of
 from studio.models.measurements import Measurements
+from studio.models.native_backend.store import PackedStore
 
 PRECISIONS_OF = {
     "native": ("float32", "bfloat16", "int8", "int4"),
@@ -34,6 +35,7 @@ def load_backend(
     precision: str | None = None,
     digest: Callable[[Path], str] = sha256_of,
     measurements: Measurements | None = None,
+    packed: PackedStore | None = None,
     adapters: Sequence[AdapterUse] = (),
 ) -> MusicBackend:
     """Load the model in `folder`.
@@ -45,6 +47,7 @@ def load_backend(
             machine.
         digest: Gives the hex SHA-256 of a file; `ModelShelf.digest` remembers them.
         measurements: What is known about this machine and its models; None finds out anew.
+        packed: Large models as they were packed before; None packs anew.
         adapters: What changes the model; their effects add up.
 
     Raises:
@@ -68,7 +71,7 @@ def load_backend(
         return TorchBackend(bundle, precision)
     from studio.models.native_backend.backend import NativeBackend
 
-    return NativeBackend(bundle, precision, measurements=measurements)
+    return NativeBackend(bundle, precision, measurements=measurements, packed=packed)
 
 
 def _backend_for(precision: str | None) -> str:

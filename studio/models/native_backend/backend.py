@@ -19,6 +19,7 @@ from studio.models.native_backend.decoder import CachedDecoder
 from studio.models.native_backend.gang import threads_for
 from studio.models.native_backend.kernels.picking import pick
 from studio.models.native_backend.loading import load_networks
+from studio.models.native_backend.store import PackedStore
 from studio.models.streams import Streams
 
 _EXACT_CACHE_BYTES = 8
@@ -34,6 +35,7 @@ class NativeBackend:
         precision: str | None = None,
         *,
         measurements: Measurements | None = None,
+        packed: PackedStore | None = None,
     ) -> None:
         """Load the weights of `bundle`.
 
@@ -41,12 +43,13 @@ class NativeBackend:
             bundle: The model.
             precision: One of `panels.PRECISIONS`; None takes the one that suits.
             measurements: What is known about the machine and the model; None finds out anew.
+            packed: Large models as they were packed before; None packs anew.
 
         Raises:
             ModelError: Its configuration or its weights are not usable.
         """
         self._networks = networks = load_networks(
-            bundle, precision, measurements or Measurements(None)
+            bundle, precision, measurements or Measurements(None), packed or PackedStore(None)
         )
         config, codec = networks.shapes.decoder, networks.shapes.codec
         exact = networks.precision == "float32"

@@ -75,6 +75,24 @@ class FloatTensors(Mapping[str, NDArray[np.float32]]):
         return self._headers[file]
 
 
+class Section(Mapping[str, NDArray[np.float32]]):
+    """The tensors whose names start with a prefix, which is taken off."""
+
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], prefix: str) -> None:
+        self._tensors = tensors
+        self._prefix = prefix
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        return self._tensors[self._prefix + name]
+
+    def __iter__(self) -> Iterator[str]:
+        starts = (name for name in self._tensors if name.startswith(self._prefix))
+        return (name.removeprefix(self._prefix) for name in starts)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 def take(
     tensors: Mapping[str, NDArray[np.float32]], shape: tuple[int, ...], *names: str
 ) -> NDArray[np.float32]:
