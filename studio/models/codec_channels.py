@@ -146,7 +146,7 @@ def _rows(codes: NDArray[np.int64], channels: int) -> NDArray[np.int64]:
     """Takes' codes [B, K, T] to the rows of the mono codec [R, k, T]."""
     takes, codebooks, frames = codes.shape
     apart = codes.reshape(takes, codebooks // channels, channels, frames).swapaxes(1, 2)
-    return apart.reshape(takes * channels, -1, frames)
+    return apart.reshape(takes * channels, codebooks // channels, frames)
 
 
 def _takes(rows: NDArray[np.int64], channels: int) -> NDArray[np.int64]:

@@ -166,7 +166,7 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
     "lying codec": (
         _config(lambda c: c["audio_encoder"].update(num_filters=400)),
         WEIGHTS,
-        "asks for",
+        "has the shape [64, 16, 7], expected [6400, 16, 7]",
     ),
     "more layers": (
         _config(lambda c: c["decoder"].update(num_hidden_layers=4)),
@@ -200,7 +200,7 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
     "whole numbers": (
         _tensors(lambda t: t.update({HEAD: torch.zeros(32, 32, dtype=torch.int64)})),
         WEIGHTS,
-        "int64",
+        "I64",
     ),
     "index without map": (_index(None), "model.safetensors.index.json", "weight_map"),
     "index out of the folder": (
@@ -225,7 +225,7 @@ KIND_FAULTS: dict[str, tuple[str, Spoil, str, str]] = {
         "mono",
         _config(lambda c: c["decoder"].update(audio_channels=2, num_codebooks=8)),
         WEIGHTS,
-        "embed_tokens.4.weight is missing",
+        "lm_heads.4.weight is missing",
     ),
     "too many codebooks": (
         "stereo",
