@@ -25,7 +25,9 @@ from numba.extending import intrinsic
 from studio.models.native_backend.kernels.emit import (
     F32,
     FLOATS,
+    I8,
     I16,
+    I32,
     INTS,
     LANES,
     Emitter,
@@ -40,6 +42,8 @@ _ROWS = (
     {1: (12, 4, 1), 2: (12, 4, 1), 4: (6, 2, 1)} if _WIDE else dict.fromkeys((1, 2, 4), (6, 2, 1))
 )
 _MOST_TOGETHER = 4 if _WIDE else 1
+_LINE_BYTES = 64
+_INPUTS_AHEAD = 16
 TILE_ROWS = 12
 """Every number of rows that are multiplied at once divides this."""
 
@@ -137,10 +141,9 @@ class _Product:
 
         def body(step: ir.Value, totals: Values) -> Values:
             begin = builder.mul(step, emit.integer(self._width()))
-            pieces = [
-                self._weights_at(weights, builder.add(begin, emit.integer(LANES * quarter)))
-                for quarter in quarters
-            ]
+            if rows == 1:
+                self._fetch(builder.add(weights, builder.mul(step, self._bytes(self._width()))))
+            pieces = [self._weights_at(weights, begin, quarter) for quarter in quarters]
             following = iter(totals)
             results = []
             for row in inputs:
@@ -159,12 +162,25 @@ class _Product:
             for quarter in quarters:
                 emit.store(next(results), out, LANES * quarter)
 
-    def _weights_at(self, weights: ir.Value, offset: ir.Value) -> ir.Value:
-        if not self._levels:
-            return self._emit.load(FLOATS, weights, offset)
-        levels = self._emit.load(ir.VectorType(I16, LANES), weights, offset)
+    def _weights_at(self, weights: ir.Value, begin: ir.Value, quarter: int) -> ir.Value:
+        """A quarter of the weights that begin at number `begin`."""
         builder = self._emit.builder
+        place = builder.add(begin, self._emit.integer(LANES * quarter))
+        if not self._levels:
+            return self._emit.load(FLOATS, weights, place)
+        levels = self._emit.load(ir.VectorType(I16, LANES), weights, place)
         return builder.sitofp(builder.sext(levels, INTS), FLOATS)
+
+    def _fetch(self, address: ir.Value) -> None:
+        """Ask for the weights of a later input: a single row waits for nothing else."""
+        emit, builder = self._emit, self._emit.builder
+        size = self._width() * (2 if self._levels else 4)
+        for line in range(0, size, _LINE_BYTES):
+            far = builder.add(address, emit.integer(_INPUTS_AHEAD * size + line))
+            pointer = builder.inttoptr(far, I8.as_pointer())
+            # To read, soon again, data.
+            hints = [ir.Constant(I32, hint) for hint in (0, 3, 1)]
+            emit.call("llvm.prefetch.p0", ir.VoidType(), pointer, *hints)
 
 
 def _product(quarters: int, *, levels: bool) -> Any:
