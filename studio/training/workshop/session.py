@@ -7,8 +7,6 @@ run ended. Every face drives it the same way: `plan`, then `run` with a listener
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,17 +15,10 @@ from tokenizers import Tokenizer
 
 from studio.core.errors import StorageError, TrainingError
 from studio.core.file_lock import held
-from studio.core.storage import shown_path, write_atomically
+from studio.core.storage import shown_path
 from studio.models.codec_config import EncodecConfig
 from studio.models.torch_backend.codec import EncodecModel
-from studio.training.workshop.checkpoint import (
-    BEST,
-    CURRENT,
-    CURVE,
-    PREVIOUS,
-    load_best,
-    load_checkpoint,
-)
+from studio.training.workshop.checkpoint import load_best, load_checkpoint
 from studio.training.workshop.codec_source import fingerprint, load_codec
 from studio.training.workshop.company import Company, joined
 from studio.training.workshop.dataset import gather, mostly_described, split, unigram_nats
@@ -48,18 +39,25 @@ from studio.training.workshop.pace import Pace, choose_threads
 from studio.training.workshop.plan import TrainingPlan
 from studio.training.workshop.previews import Previewer
 from studio.training.workshop.publication import publish
+from studio.training.workshop.run_record import (
+    PREVIEWS,
+    forget,
+    identity,
+    known_decisions,
+    record,
+)
 from studio.training.workshop.scan import Survey, survey
 from studio.training.workshop.segments import Layout
 from studio.training.workshop.settings import TrainingSettings
 from studio.training.workshop.sizes import SIZES
 from studio.training.workshop.token_cache import TokenCache, tokenise
 from studio.training.workshop.trainer import Material, Trainer
-from studio.training.workshop.tuning import TUNED, tuned_codec
+from studio.training.workshop.tuning import tuned_codec
 from studio.training.workshop.vocabulary import build_vocabulary
 from studio.training.workshop.words import Caption, caption_of
 
 Ask = Callable[[], bool]
-_RUN, _SCAN, _TOKENS, _PREVIEWS, _LOCK = "run.json", "scan.json", "tokens", "previews", ".lock"
+_SCAN, _TOKENS, _LOCK = "scan.json", "tokens", ".lock"
 
 
 def _never() -> bool:
@@ -168,7 +166,7 @@ class WorkshopSession:
     def _make_plan(self, company: Company, tell: Listener, cancelled: Ask) -> TrainingPlan:
         settings, work = self._settings, self._settings.work_folder
         if self._fresh:
-            _forget(work)
+            forget(work)
         choose_threads(settings)
         heard = survey(
             settings.folder,
@@ -181,18 +179,7 @@ class WorkshopSession:
         tokenizer = self._tokenizer(captions)
         codec = load_codec(settings.codec).to(company.device)
         codec_fingerprint = fingerprint(codec)
-        identity = {
-            "recipe": self._recipe(),
-            "material": _digest(heard, captions),
-            "codec": codec_fingerprint,
-        }
-        known = _read_run(work / _RUN)
-        if known is not None and known["identity"] != identity:
-            raise TrainingError(
-                f"{shown_path(work)} holds a run with {_difference(known['identity'], identity)}: "
-                "give its command again, choose another folder with --work, or start anew with "
-                "--fresh."
-            )
+        wanted = identity(self._recipe(), heard, captions, codec_fingerprint)
         plan = estimated(
             settings,
             heard,
@@ -202,16 +189,10 @@ class WorkshopSession:
             words=0 if tokenizer is None else tokenizer.get_vocab_size(),
             build=self._build,
             codec_fingerprint=codec_fingerprint,
-            known=None if known is None else known["decided"],
+            known=known_decisions(work, wanted),
             resumes_at=(load_checkpoint(work)[0] or {}).get("step", 0),
         )
-        decided = {
-            "total_steps": plan.total_steps,
-            "bfloat16": plan.bfloat16,
-            "rows": plan.rows,
-        }
-        content = json.dumps({"identity": identity, "decided": decided}, indent=1)
-        write_atomically(work / _RUN, content.encode())
+        record(work, wanted, plan)
         return plan
 
     def _tokens(
@@ -345,7 +326,7 @@ class WorkshopSession:
         previewer = None
         if company.leads and settings.preview_every:
             previewer = Previewer(
-                work / _PREVIEWS,
+                work / PREVIEWS,
                 network,
                 codec,
                 layout,
@@ -401,41 +382,3 @@ def _make(folder: Path) -> None:
             f"The folder {shown_path(folder)} cannot be made ({error.strerror or error}): choose "
             "another."
         ) from error
-
-
-def _forget(work: Path) -> None:
-    for name in (_RUN, CURRENT, PREVIOUS, BEST, CURVE, TUNED):
-        (work / name).unlink(missing_ok=True)
-    for preview in (work / _PREVIEWS).glob("step-*.*"):
-        preview.unlink(missing_ok=True)
-
-
-def _digest(heard: Survey, captions: tuple[Caption, ...]) -> str:
-    total = hashlib.sha256()
-    for sound, caption in zip(heard.sounds, captions, strict=True):
-        known = f"{sound.facts.content_hash} {sound.path} {caption.full()}\n"
-        total.update(known.encode("utf-8", "replace"))
-    return total.hexdigest()
-
-
-def _read_run(file: Path) -> dict[str, Any] | None:
-    """What an earlier run in this folder was; None without one, or one that nothing says of."""
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        decided = known["decided"]
-        sound = isinstance(known["identity"], dict) and all(
-            isinstance(decided[name], kind)
-            for name, kind in (("total_steps", int), ("bfloat16", bool), ("rows", int))
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return known if sound else None
-
-
-def _difference(known: dict[str, Any], wanted: dict[str, Any]) -> str:
-    before, now = known.get("recipe", {}), wanted["recipe"]
-    changed = [name for name, value in now.items() if before.get(name) != value]
-    if changed:
-        name = changed[0]
-        return f"another {name.replace('_', ' ')} ({before.get(name)}, not {now[name]})"
-    return "other sounds" if known.get("codec") == wanted["codec"] else "another codec"
