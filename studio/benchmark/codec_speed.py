@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from studio.benchmark.contestants import Contestant
@@ -49,7 +48,7 @@ def measure_codec(
 
     def alone(work: Callable[[Any], Any], given: NDArray[Any]) -> Callable[[], float]:
         def turn() -> float:
-            torch.set_num_threads(ours.threads)
+            ours.take_threads()
             return _seconds(lambda: work(given))
 
         return turn

@@ -17,22 +17,18 @@ from typing import Protocol
 
 import torch
 
+from studio.benchmark.asking import GUIDANCE, TOP_K
 from studio.benchmark.machine import available_memory_bytes
 from studio.benchmark.result import LeftOut
 from studio.benchmark.traffic import NUMBER_BYTES
 from studio.core.errors import ModelError
 from studio.generation.loading import LoadedModel, load_model
-from studio.generation.planning import plan_render
-from studio.generation.request import GenerationRequest
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
+from studio.models.native_backend.gang import threads_for
 from studio.models.selection import BACKENDS, PRECISIONS_OF
 from studio.models.shelf.shelf import ModelShelf
 
-PROMPT = "warm dusty piano chords over brushed drums and an upright bass"
-TEMPO_PROMPT = "174 bpm jungle break, dark reese bass"
-GUIDANCE = 3.0
-TOP_K = 250
 PLAIN_MLX = "plain-mlx"
 _MEMORY_MARGIN = 1.25
 
@@ -45,9 +41,8 @@ class Rival(Protocol):
         """What tables call it."""
         ...
 
-    @property
-    def threads(self) -> int:
-        """Processor threads it was given."""
+    def threads_for(self, streams: int) -> int:
+        """Processor threads that it decodes so many streams with."""
         ...
 
     def decode(self, condition: Condition, *, batch: int, frames: int, guided: bool) -> float:
@@ -63,13 +58,13 @@ class Contestant:
         backend: What computes it.
         precision: Of its weights.
         model: The model.
-        threads: Processor threads it was given.
+        torch_threads: Processor threads that torch had when it was loaded.
     """
 
     backend: str
     precision: str
     model: LoadedModel
-    threads: int
+    torch_threads: int
 
     @property
     def name(self) -> str:
@@ -78,7 +73,7 @@ class Contestant:
 
     def decode(self, condition: Condition, *, batch: int, frames: int, guided: bool) -> float:
         """Make codes for `batch` takes and give the seconds it took."""
-        torch.set_num_threads(self.threads)
+        self.take_threads()
         sampling = Sampling(top_k=TOP_K, guidance=GUIDANCE if guided else 1.0)
         started = time.perf_counter()
         steps = self.model.backend.steps(
@@ -87,6 +82,16 @@ class Contestant:
         for _ in steps:
             pass
         return time.perf_counter() - started
+
+    def threads_for(self, streams: int) -> int:
+        """Processor threads that it decodes so many streams with."""
+        if self.backend == "native":
+            return threads_for(self.model.backend.info.parameters, streams)
+        return self.torch_threads
+
+    def take_threads(self) -> None:
+        """Give torch the threads that it had for this model, whoever had a turn before."""
+        torch.set_num_threads(self.torch_threads)
 
 
 def offered(
@@ -143,7 +148,7 @@ def load_contestants(
                 backend=backend,
                 precision=precision,
                 model=model,
-                threads=torch.get_num_threads(),
+                torch_threads=torch.get_num_threads(),
             )
         )
     if not loaded:
@@ -163,21 +168,3 @@ def lacking_memory(folder: Path, precision: str) -> str | None:
     if available is None or wanted <= available:
         return None
     return f"it needs {wanted / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are available"
-
-
-def usual_request(folder: Path, model: LoadedModel, frames: int) -> GenerationRequest:
-    """What a person would ask of this model, `frames` codec frames long."""
-    prompt = PROMPT if model.template is None else TEMPO_PROMPT
-    return GenerationRequest(
-        prompt=prompt if model.backend.info.has_text else "",
-        model=str(folder),
-        max_steps=frames,
-        guidance=GUIDANCE,
-        top_k=TOP_K,
-    )
-
-
-def usual_condition(folder: Path, model: LoadedModel, frames: int) -> Condition:
-    """The condition that such a request ends in, the model's own text template applied."""
-    request = usual_request(folder, model, frames).checked()
-    return plan_render(request, model.backend.info, model.template).condition

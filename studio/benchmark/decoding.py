@@ -18,7 +18,6 @@ from studio.benchmark.rounds import Spread, ratio, take_turns
 from studio.benchmark.traffic import Load, step_bytes
 from studio.models.backend import Condition
 from studio.models.language_config import DecoderConfig
-from studio.models.streams import TEXT_BLOCK
 
 _WARM_UP_FRAMES = 4
 
@@ -66,12 +65,14 @@ class Work:
         return self.frames + max(self.config.delays)
 
     def load(self, case: Case) -> Load:
-        """What a step has to read, in the middle of the takes."""
+        """What the steps have to read."""
+        conditioned = bool(self.condition.text) or self.condition.melody is not None
         return Load(
-            streams=case.batch * (2 if case.guided else 1),
-            texts=case.batch if self.text_tokens else 0,
-            text_tokens=-(-self.text_tokens // TEXT_BLOCK) * TEXT_BLOCK,
-            past_steps=self.prefix_steps + self.steps / 2,
+            streams=case.batch * (2 if case.guided and conditioned else 1),
+            attending=case.batch if self.text_tokens else 0,
+            texts=1 if self.text_tokens else 0,
+            text_tokens=self.text_tokens,
+            past=range(self.prefix_steps + 1, self.prefix_steps + self.steps + 1),
         )
 
 
@@ -110,7 +111,8 @@ def measure_decoder(
 
     def turn(case: Case, one: Rival, frames: int) -> _Turn:
         seconds = one.decode(work.condition, batch=case.batch, frames=frames, guided=case.guided)
-        return _Turn(speed=work.steps / seconds, bytes_per_second=reading.measure())
+        threads = one.threads_for(work.load(case).streams)
+        return _Turn(speed=work.steps / seconds, bytes_per_second=reading.measure(threads))
 
     entries = {_label(one, case): (case, one) for case in cases for one in everyone}
     for label, (case, one) in entries.items():
@@ -124,7 +126,8 @@ def measure_decoder(
     figures = []
     readings: dict[int, list[float]] = {}
     for label, (case, one) in entries.items():
-        readings.setdefault(one.threads, []).extend(each.bytes_per_second for each in turns[label])
+        speeds = readings.setdefault(one.threads_for(work.load(case).streams), [])
+        speeds.extend(each.bytes_per_second for each in turns[label])
         alone = next(first for first in cases if first.guided == case.guided)
         figures.append(
             _figure(
@@ -172,7 +175,7 @@ def _figure(
         contestant=one.name,
         batch=case.batch,
         guided=case.guided,
-        threads=one.threads,
+        threads=one.threads_for(work.load(case).streams),
         steps_per_second=Spread.of(speeds),
         times_real_time=Spread.of([speed * sound for speed in speeds]),
         gain=gain,

@@ -63,11 +63,14 @@ class _Run:
 
 
 def measure_process(name: str, take: FreshTake, runs: int) -> ProcessFigure:
-    """Start the process `runs` times, one after another.
+    """Start the process `runs` times, one after another, and once before, which is not counted.
+
+    What is compiled and packed once and kept on this machine is then there.
 
     Raises:
         StudioError: As the engine in it raised it; EngineError when it ended without an answer.
     """
+    _run(take)
     done = [_run(take) for _ in range(runs)]
     totals = [run.start + run.load + run.first_sound for run in done]
     return ProcessFigure(
@@ -146,7 +149,7 @@ def _serve(outbox: Connection, take: FreshTake) -> None:
 
 def _make(outbox: Connection, take: FreshTake) -> _Memory:
     """Load, make the takes and let go of all that, by returning."""
-    from studio.benchmark.contestants import usual_request
+    from studio.benchmark.asking import usual_request
     from studio.generation.engine import Engine
     from studio.generation.loading import load_model
     from studio.models.shelf.shelf import ModelShelf

@@ -26,8 +26,8 @@ class Machine:
         processor: Its name, as it gives it.
         cores: Physical cores that this process may use.
         logical_cores: Hyper-threads counted each.
-        threads: Processor threads that torch takes if nobody says otherwise.
-        instructions: The instruction set that torch chose, such as "AVX512".
+        threads: Processor threads that a large model takes if nobody says otherwise.
+        instructions: Those of the processor that the kernels' speed depends on.
         memory_bytes: Installed; None where the system does not say.
         system: Operating system.
         python: Version.
@@ -49,18 +49,19 @@ class Machine:
 
 def read_machine() -> Machine:
     """The facts, now."""
-    import torch
+    from studio.models.native_backend.gang import processors
+    from studio.models.native_backend.precision import processor_name
 
     return Machine(
         processor=_processor(),
         cores=physical_cores(),
         logical_cores=os.cpu_count() or 1,
-        threads=torch.get_num_threads(),
-        instructions=torch.backends.cpu.get_cpu_capability(),
+        threads=processors(),
+        instructions=processor_name(),
         memory_bytes=_memory("MemTotal"),
         system=platform.platform(),
         python=platform.python_version(),
-        packages=_versions("torch", "mlx", "transformers", "numpy"),
+        packages=_versions("numba", "torch", "mlx", "transformers", "numpy"),
         load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     )
 

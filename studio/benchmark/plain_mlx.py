@@ -16,7 +16,8 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.benchmark.contestants import GUIDANCE, PLAIN_MLX, TOP_K
+from studio.benchmark.asking import GUIDANCE, TOP_K
+from studio.benchmark.contestants import PLAIN_MLX
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
 from studio.models.mlx_backend.loading import load_networks
@@ -41,6 +42,10 @@ class PlainMlxPort:
         self.threads = threads
         self._decoder = networks.decoder
         self._conditioner = networks.conditioner
+
+    def threads_for(self, streams: int) -> int:
+        """Processor threads: always those it was given."""
+        return self.threads
 
     def decode(self, condition: Condition, *, batch: int, frames: int, guided: bool) -> float:
         """Make codes for `batch` takes and give the seconds it took."""

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from studio.benchmark.contestants import GUIDANCE, TOP_K, lacking_memory
+from studio.benchmark.asking import GUIDANCE, TOP_K
+from studio.benchmark.contestants import lacking_memory
 from studio.benchmark.result import LeftOut
 from studio.core.errors import InputError
 from studio.models.backend import Condition
@@ -55,6 +56,10 @@ class Reference:
     def name(self) -> str:
         """What tables call it."""
         return f"{LIBRARY} {self.precision}"
+
+    def threads_for(self, streams: int) -> int:
+        """Processor threads: always those it was given."""
+        return self.threads
 
     def decode(self, condition: Condition, *, batch: int, frames: int, guided: bool) -> float:
         """Generate `batch` takes and give the seconds it took, those of the codec taken off."""

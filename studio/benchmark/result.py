@@ -18,7 +18,7 @@ class DecoderFigure:
     """One contestant at one load of the decoder.
 
     Attributes:
-        contestant: Backend and precision, such as "torch int8" or "transformers float32".
+        contestant: Backend and precision, such as "native int8" or "transformers float32".
         batch: Takes at once.
         guided: Whether each take has the second stream of guidance.
         threads: Processor threads.
@@ -41,6 +41,24 @@ class DecoderFigure:
     step_bytes: float | None = None
     limit_share: Spread | None = None
     ratios: Mapping[str, Spread] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FidelityFigure:
+    """What a precision costs a model on its own music.
+
+    Attributes:
+        contestant: Backend and precision.
+        codes: How many codes were predicted.
+        nats: Mean Kullback-Leibler divergence of the next code's distribution from that of
+            float32, in nats a code.
+        equal_share: Part of the codes whose likeliest value is the same, 0 to 1.
+    """
+
+    contestant: str
+    codes: int
+    nats: float
+    equal_share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +144,7 @@ class Report:
         rounds: Turns of each contestant.
         read_bytes_per_second: Measured reading speed of the memory, by number of threads.
         decoder: Figures of the decoder.
+        fidelity: What each precision costs.
         codec: Of the codec.
         takes: Of whole takes.
         processes: Of fresh processes.
@@ -141,6 +160,7 @@ class Report:
     rounds: int
     read_bytes_per_second: Mapping[int, Spread]
     decoder: tuple[DecoderFigure, ...]
+    fidelity: tuple[FidelityFigure, ...]
     codec: tuple[CodecFigure, ...]
     takes: tuple[TakeFigure, ...]
     processes: tuple[ProcessFigure, ...]

@@ -10,24 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.benchmark.asking import usual_condition, usual_request
 from studio.benchmark.bandwidth import ReadingSpeed
 from studio.benchmark.codec_speed import measure_codec
-from studio.benchmark.contestants import (
-    PLAIN_MLX,
-    Contestant,
-    Rival,
-    load_contestants,
-    offered,
-    usual_condition,
-    usual_request,
-)
+from studio.benchmark.contestants import PLAIN_MLX, Contestant, Rival, load_contestants, offered
 from studio.benchmark.decoding import Case, Work, measure_decoder
+from studio.benchmark.fidelity import measure_fidelity
 from studio.benchmark.fresh import FreshTake, measure_process
 from studio.benchmark.machine import OtherWork, busy_warnings, read_machine
 from studio.benchmark.reference import LIBRARY, Reference, load_references, require_library
 from studio.benchmark.result import (
     CodecFigure,
     DecoderFigure,
+    FidelityFigure,
     LeftOut,
     ProcessFigure,
     Report,
@@ -42,7 +37,7 @@ from studio.models.shapes import Shapes
 from studio.models.shelf.shelf import ModelShelf
 from studio.models.tokenizer import TextTokenizer
 
-PARTS = ("decoder", "codec", "takes", "process")
+PARTS = ("decoder", "fidelity", "codec", "takes", "process")
 RIVALS = (LIBRARY, PLAIN_MLX)
 
 
@@ -59,6 +54,7 @@ class Plan:
         seconds: Length of the sound that each turn makes.
         rounds: Turns of each contestant.
         parts: Some of `PARTS`.
+        random: Whether the weights are random, so that what is heard means nothing.
     """
 
     backend: str
@@ -69,6 +65,7 @@ class Plan:
     seconds: float
     rounds: int
     parts: tuple[str, ...] = PARTS
+    random: bool = False
 
 
 def run_benchmark(
@@ -126,6 +123,16 @@ def run_benchmark(
     readings: dict[int, list[float]] = {}
     if "decoder" in plan.parts:
         decoder, readings = _measure_decoder(ours, rivals, bundle, shapes, frames, plan, tell)
+    fidelity: list[FidelityFigure] = []
+    if "fidelity" in plan.parts:
+        if plan.random:
+            why = "random weights make no music; what rounding costs them means nothing"
+            left_out.append(LeftOut(what="fidelity", why=why))
+        else:
+            fidelity, missing = measure_fidelity(
+                folder, ours, frames=frames, shelf=shelf, tell=tell
+            )
+            left_out += missing
     codec: list[CodecFigure] = []
     if "codec" in plan.parts:
         # Ours is of this precision whatever the decoder's is.
@@ -149,6 +156,7 @@ def run_benchmark(
         rounds=plan.rounds,
         read_bytes_per_second={count: Spread.of(read) for count, read in readings.items()},
         decoder=tuple(decoder),
+        fidelity=tuple(fidelity),
         codec=tuple(codec),
         takes=tuple(takes),
         processes=tuple(processes),

@@ -18,6 +18,7 @@ def report_lines(report: Report) -> Iterator[str]:
     yield from _heading(report)
     for title, header, rows in (
         ("Decoder", _DECODER, _decoder_rows(report)),
+        ("Beside float32, on the model's own music", _FIDELITY, _fidelity_rows(report)),
         ("Codec", _CODEC, _codec_rows(report)),
         ("Whole takes, engine warm", _TAKES, _take_rows(report)),
         ("Fresh process", _PROCESS, _process_rows(report)),
@@ -36,6 +37,7 @@ _DECODER = (
     "contestant", "takes", "guided", "threads", "steps/s", "x real time", "x first batch",
     "of the limit", "x others",
 )  # fmt: skip
+_FIDELITY = ("contestant", "codes", "KL, nats a code", "same likeliest code")
 _CODEC = ("contestant", "work", "x real time", "x others", "time / whole")
 _TAKES = ("contestant", "takes", "first sound ms", "x real time")
 _PROCESS = (
@@ -77,6 +79,18 @@ def _decoder_rows(report: Report) -> list[list[str]]:
             _ratios(figure.ratios),
         ]
         for figure in report.decoder
+    ]
+
+
+def _fidelity_rows(report: Report) -> list[list[str]]:
+    return [
+        [
+            figure.contestant,
+            str(figure.codes),
+            f"{figure.nats:.2g}",
+            f"{figure.equal_share:.2%}",
+        ]
+        for figure in report.fidelity
     ]
 
 

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import torch
-
 from studio.benchmark.contestants import Contestant
 from studio.benchmark.result import TakeFigure
 from studio.benchmark.rounds import Spread, take_turns
@@ -49,11 +47,11 @@ def measure_takes(
     engines = {one.name: (one, _engine(one)) for one in contestants}
     for one, engine in engines.values():
         tell(f"{takes}: warming up {one.name}")
-        torch.set_num_threads(one.threads)
+        one.take_threads()
         engine.warm_up(request.model)
     turns = take_turns(
         {
-            name: partial(_make, engine, one.threads, request.seeds(batch))
+            name: partial(_make, engine, one, request.seeds(batch))
             for name, (one, engine) in engines.items()
         },
         rounds,
@@ -74,8 +72,8 @@ def _engine(contestant: Contestant) -> Engine:
     return Engine(lambda name, precision=None, adapters=(): contestant.model)
 
 
-def _make(engine: Engine, threads: int, requests: Sequence[GenerationRequest]) -> _Made:
-    torch.set_num_threads(threads)
+def _make(engine: Engine, contestant: Contestant, requests: Sequence[GenerationRequest]) -> _Made:
+    contestant.take_threads()
     heard: list[float] = []
 
     def hear(place: int, chunk: Chunk) -> None:

@@ -1,4 +1,4 @@
-"""`studio bench`: how fast this machine runs a model.
+"""`studio bench`: how fast this machine runs a model, and how good the embedded one is.
 
 Owns the flags and the two ways of telling the result. `benchmark` measures; it is imported only
 when the verb is used, because it imports torch.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from studio.benchmark.published import PUBLISHED
@@ -21,7 +22,8 @@ _LONGEST_SECONDS = 30.0
 _MOST_ROUNDS = 100
 _LARGEST_BATCH = 256
 _RIVALS = ("transformers", "plain-mlx")
-_PARTS = ("decoder", "codec", "takes", "process")
+_SPEED, _SOUND = "speed", "house"
+_PARTS = ("decoder", "fidelity", "codec", "takes", "process")
 
 
 def add_parser(verbs: Any) -> None:
@@ -29,7 +31,14 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
         "bench",
         help="measure how fast this machine runs a model",
-        description="Measure decoder, codec, whole takes and fresh processes, in turns.",
+        description="Measure decoder, fidelity, codec, whole takes and fresh processes, in turns.",
+    )
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=(_SPEED, _SOUND),
+        default=_SPEED,
+        help="how fast a model runs, or how good the embedded model's sound is",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -45,18 +54,32 @@ def add_parser(verbs: Any) -> None:
         "--batch", type=_batches, default=(1,), metavar="N[,N]", help="takes at once"
     )
     parser.add_argument("--unguided", action="store_true", help="also without guidance")
-    parser.add_argument("--backend", default="torch", metavar="NAME", help="what computes")
+    parser.add_argument("--backend", default="native", metavar="NAME", help="what computes")
     parser.add_argument("--against", choices=_RIVALS, help="hold ours against this")
     parser.add_argument("--part", type=_parts, default=_PARTS, metavar="P[,P]", help="only these")
     parser.add_argument("--seconds", type=float, metavar="S", help="sound that each turn makes")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each contestant")
     parser.add_argument("--quick", action="store_true", help="short turns, for a first look")
+    parser.add_argument(
+        "--training", type=Path, metavar="FOLDER", help="house: the loops it was trained on"
+    )
+    parser.add_argument(
+        "--spectrograms", type=Path, metavar="FOLDER", help="house: write pictures there"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Do it."""
+    if arguments.what == _SOUND:
+        return _measure_sound(arguments, context)
+    for flag, given in (
+        ("--training", arguments.training),
+        ("--spectrograms", arguments.spectrograms),
+    ):
+        if given is not None:
+            raise InputError(f"{flag} belongs to studio bench house.")
     seconds = _within(
         "--seconds", arguments.seconds, _QUICK_SECONDS if arguments.quick else _SECONDS, 0.1,
         _LONGEST_SECONDS,
@@ -81,6 +104,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         seconds=seconds,
         rounds=int(rounds),
         parts=arguments.part,
+        random=arguments.random is not None,
     )
     models_dir = context.models_dir
     with ExitStack() as stack:
@@ -90,8 +114,31 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         else:
             name = arguments.random
             folder = stack.enter_context(random_bundle(name, PUBLISHED[name], say))
-            # What is deleted again need not be remembered.
-            report = run_benchmark(folder, plan, None, say)
+            # What is kept of them on disk goes with them.
+            report = run_benchmark(folder, plan, folder.parent / "models", say)
+    if arguments.json:
+        print_json(report.to_json())
+    else:
+        for line in report_lines(report):
+            print(line)
+    return 0
+
+
+def _measure_sound(arguments: argparse.Namespace, context: Context) -> int:
+    if arguments.random is not None:
+        raise InputError("Random weights have no sound to measure; leave out --random.")
+    from studio.generation.engine_child import limit_threads
+
+    limit_threads()
+    from studio.benchmark.house.figures import report_lines
+    from studio.benchmark.house.measuring import HousePlan, measure_house
+    from studio.models.shelf.shelf import ModelShelf
+
+    folder = ModelShelf(context.models_dir).resolve(arguments.model or HOUSE)
+    plan = HousePlan.quick() if arguments.quick else HousePlan()
+    report = measure_house(
+        folder, plan, say, training=arguments.training, pictures=arguments.spectrograms
+    )
     if arguments.json:
         print_json(report.to_json())
     else:

@@ -1,146 +1,198 @@
-"""What the decoder asks of torch in each step: operators, new memory, weights read.
+"""What the native decoder does in each step: compiled calls, new memory, phases, bytes handed over.
 
 Counts are the same on every machine and every day, times are not.
 """
 
 from __future__ import annotations
 
+import gc
+import inspect
+import sys
+import tracemalloc
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+import numpy as np
+import pytest
+from numba.core.dispatcher import Dispatcher
+from numpy.typing import NDArray
 
 from studio.models.backend import Condition, MusicBackend, Sampling
 
-_LOOK_UPS = ("embedding", "index", "gather", "copy_")
-# Attention: to the past and to texts, which last as well but are no weights.
-_ATTENTION = ("bmm", "baddbmm")
+_PACKAGE = "studio.models.native_backend."
+_KERNELS = f"{_PACKAGE}kernels."
+PASS = "run_pass"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Operator:
-    """One call of torch.
+class Pass:
+    """One call of the kernel that runs the layers, by one thread.
 
     Attributes:
-        name: Without the overload.
-        inputs: Its tensors.
-        new_bytes: Memory that its outputs have of their own.
+        given: Its arguments by name.
+        places: Of each row, as they were.
+        texts: Which text each row attends to, and how long that is.
     """
 
-    name: str
-    inputs: tuple[Tensor, ...]
-    new_bytes: int
+    given: dict[str, Any]
+    places: NDArray[np.int64]
+    texts: NDArray[np.int64]
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of the matrices that this pass has to multiply with, scales included."""
+        (_, qkv, out, cross_query, cross_out, inner, outer), (_, *last) = (
+            self.given["blocks"],
+            self.given["output"],
+        )
+        matrices = [qkv, out, inner, outer, last]
+        if self.given["rows_with_text"]:
+            matrices += [cross_query, cross_out]
+        return sum(_weight_bytes(*matrix) for matrix in matrices)
+
+    @property
+    def past_bytes(self) -> int:
+        """Of the keys and values of the past that its rows look at."""
+        return sum(_looked_at(self.given["memory"], int(place) + 1) for place in self.places)
+
+    @property
+    def text_bytes(self) -> int:
+        """Of the keys and values of the texts, each once."""
+        attending = self.texts[: self.given["rows_with_text"]]
+        lengths = {int(text): int(length) for text, length in attending}
+        return sum(_looked_at(self.given["text_memory"], each) for each in lengths.values())
+
+    def lasting(self) -> dict[str, list[int]]:
+        """Where everything lies that should stay where it is, from step to step."""
+        names = ("blocks", "output", "memory", "text_memory", "buffers", "rooms", "counters")
+        return {name: [one.ctypes.data for one in _arrays(self.given[name])] for name in names}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Product:
-    """An operator that reads weights.
+@dataclass(kw_only=True, eq=False)
+class Step:
+    """What happened between one frame and the next.
 
     Attributes:
-        rows: How many rows it multiplies them with.
-        weight_bytes: Size of the weights, scales included.
+        calls: Compiled functions that Python called, and how often.
+        passes: The calls of the layers.
+        pieces: How many pieces of each phase were done, in the order of the phases.
+        claims: How many were asked for, by all threads.
+        peak_bytes: The most memory that Python and numpy held above what they held before.
+        kept_bytes: What of it they hold still.
+        kept_blocks: In how many blocks.
     """
 
-    rows: int
-    weight_bytes: int
-
-
-class Counting(TorchDispatchMode):
-    """Keeps every operator that runs while it is entered."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operators: list[Operator] = []
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> object:
-        given = tuple(_tensors((args, kwargs)))
-        output = func(*args, **(kwargs or {}))
-        known = {_storage(tensor) for tensor in given}
-        fresh = {
-            _storage(tensor): _bytes(tensor)
-            for tensor in _tensors(output)
-            if _storage(tensor) not in known
-        }
-        name = str(func).split(".")[1]
-        # What is kept lives on, so that no later tensor takes its identity.
-        self.operators.append(Operator(name=name, inputs=given, new_bytes=sum(fresh.values())))
-        return output
+    calls: Counter[str] = field(default_factory=Counter)
+    passes: list[Pass] = field(default_factory=list)
+    pieces: list[int] = field(default_factory=list)
+    claims: list[int] = field(default_factory=list)
+    peak_bytes: int = 0
+    kept_bytes: int = 0
+    kept_blocks: int = 0
 
 
 def count_steps(
-    backend: MusicBackend,
-    conditions: Sequence[Condition],
-    *,
-    guidance: float,
-    frames: int,
-) -> list[list[Operator]]:
-    """The operators before the first frame is known, and those of each step after it."""
+    backend: MusicBackend, conditions: Sequence[Condition], *, guidance: float, frames: int
+) -> list[Step]:
+    """The work before the first frame is known, and that of each step after it."""
     sampling = Sampling(guidance=guidance)
-    steps: list[list[Operator]] = []
-    with Counting() as counting:
+    recorder = _Recorder()
+    steps = []
+    with recorder.recording():
         made = backend.steps(
             conditions, frames=frames, seeds=range(len(conditions)), sampling=sampling
         )
         for _ in made:
-            steps.append(counting.operators)
-            counting.operators = []
+            recorder.step.pieces, recorder.step.claims = recorder.counted()
+            steps.append(recorder.step)
+            recorder.step = Step()
     return steps
 
 
-def products(step: Sequence[Operator], other_step: Sequence[Operator]) -> list[Product]:
-    """The operators of `step` that read what `other_step` reads as well: the weights.
-
-    Looking a few rows up in a table, and taking a view, reads next to nothing.
-    """
-    lasting = _identities(step) & _identities(other_step)
-    found = []
-    for operator in step:
-        weights = [tensor for tensor in operator.inputs if id(tensor) in lasting]
-        passing = [tensor for tensor in operator.inputs if id(tensor) not in lasting]
-        matrices = [tensor for tensor in weights if tensor.ndim > 1]
-        other = operator.name.startswith(_LOOK_UPS + _ATTENTION)
-        if not matrices or not passing or other or not operator.new_bytes:
-            continue
-        found.append(
-            Product(
-                rows=passing[0].numel() // passing[0].shape[-1],
-                weight_bytes=sum(_bytes(tensor) for tensor in weights),
+def measure_memory(
+    backend: MusicBackend, conditions: Sequence[Condition], *, guidance: float, frames: int
+) -> list[Step]:
+    """The new memory of the steps, nothing else counted: what counts would be counted too."""
+    sampling = Sampling(guidance=guidance)
+    steps = []
+    made = backend.steps(conditions, frames=frames, seeds=range(len(conditions)), sampling=sampling)
+    next(made)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, blocks = tracemalloc.get_traced_memory()[0], sys.getallocatedblocks()
+        for _ in made:
+            blocks_now, (now, peak) = sys.getallocatedblocks(), tracemalloc.get_traced_memory()
+            step = Step(
+                peak_bytes=peak - before,
+                kept_bytes=now - before,
+                kept_blocks=blocks_now - blocks,
             )
-        )
-    return found
+            steps.append(step)
+            tracemalloc.reset_peak()
+            before, blocks = tracemalloc.get_traced_memory()[0], sys.getallocatedblocks()
+    finally:
+        tracemalloc.stop()
+    return steps
 
 
-def new_bytes(step: Sequence[Operator]) -> int:
-    """Memory that a step asks for, whether it gives it back or not."""
-    return sum(operator.new_bytes for operator in step)
+class _Recorder:
+    """Stands between Python and the compiled functions that the backend's modules have."""
+
+    def __init__(self) -> None:
+        self.step = Step()
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, module in list(sys.modules.items()):
+                if not name.startswith(_PACKAGE) or name.startswith(_KERNELS):
+                    continue
+                for attribute, value in list(vars(module).items()):
+                    if isinstance(value, Dispatcher):
+                        patch.setattr(module, attribute, self._between(attribute, value))
+            yield
+
+    def counted(self) -> tuple[list[int], list[int]]:
+        """Pieces done and claimed in each phase of the last pass that took place."""
+        counters = self.step.passes[-1].given["counters"]
+        ran = counters[counters[:, 0] > 0]
+        return ran[:, 1].tolist(), ran[:, 0].tolist()
+
+    def _between(self, name: str, compiled: Dispatcher) -> Any:
+        signature = inspect.signature(compiled.py_func)
+
+        def called(*arguments: Any) -> Any:
+            self.step.calls[name] += 1
+            if name == PASS:
+                given = dict(signature.bind(*arguments).arguments)
+                self.step.passes.append(
+                    Pass(given=given, places=given["places"].copy(), texts=given["texts"].copy())
+                )
+            return compiled(*arguments)
+
+        return called
 
 
-def _identities(step: Sequence[Operator]) -> set[int]:
-    return {id(tensor) for operator in step for tensor in operator.inputs}
+def _weight_bytes(weights: NDArray[Any], scales: NDArray[Any]) -> int:
+    floats = weights.dtype in (np.float32, np.uint16)
+    return int(weights.nbytes) + (0 if floats else int(scales.nbytes))
 
 
-def _tensors(value: object) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
+def _looked_at(memory: tuple[NDArray[Any], NDArray[Any]], places: int) -> int:
+    """Bytes of so many places of one stream, or one text, in all layers."""
+    keys, values = memory
+    panel = keys.shape[-1]
+    read = keys[:, 0, :, : -(-places // panel)].nbytes + values[:, 0, :, :, :places].nbytes
+    return int(read)
+
+
+def _arrays(value: object) -> Iterator[NDArray[Any]]:
+    if isinstance(value, np.ndarray):
         yield value
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _tensors(part)
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _tensors(part)
-
-
-def _storage(tensor: Tensor) -> int:
-    """What is the same for two tensors that share memory."""
-    if tensor.layout != torch.strided:
-        return id(tensor)
-    return tensor.untyped_storage().data_ptr() or id(tensor)
-
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
+            yield from _arrays(part)

@@ -1,160 +1,189 @@
 """The decoder does no more work in a step than it has to.
 
 These are counts, not times: they fail on any machine when the loop begins to copy its memory, to
-read a text again, or to run a stream too many. Bounds are what the loop needs now; when it needs
-less, lower them.
+read a text again, to call for each layer, or to run a stream too many. Bounds are what the loop
+needs now; when it needs less, lower them.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from studio.benchmark.random_bundle import write_random_bundle
-from studio.benchmark.traffic import Load, step_bytes, weight_numbers
+from studio.benchmark.traffic import Load, past_bytes, step_bytes, table_bytes, weight_bytes
 from studio.models.backend import Condition, MusicBackend
+from studio.models.native_backend import backend as native
 from studio.models.selection import PRECISIONS, load_backend
-from studio.models.streams import TEXT_BLOCK
-from studio.models.torch_backend.packing import LEAST_ROWS
 from tests.benchmark.conftest import tiny_shapes
-from tests.benchmark.counting import Operator, count_steps, new_bytes, products
+from tests.benchmark.counting import PASS, Step, count_steps, measure_memory
 
 PIANO = Condition(text="warm piano")
-FRAMES = 60
-LAYERS = 2
-DIM, HEADS, FFN, CODES = 128, 4, 512, 4 * 64
-NUMBER_BYTES = 4
+OTHER = Condition(text="upright bass")
+CONFIG = tiny_shapes().decoder
+FRAMES = 70  # more than one panel of keys
+LATEST = 3
+"""Steps that the last codebook trails the first; they all belong to the first frame."""
 
-# A layer under guidance: three norms, six products, two attentions, gelu, sums, and their views.
-# Rows for bfloat16 are converted there and back, rows for int8 scaled and rounded.
-OPERATORS_OF_A_LAYER = {"float32": 38, "bfloat16": 51, "int8": 112}
-# Embedding, positions, last norm and output layer, and their views.
-OPERATORS_AROUND_THE_LAYERS = {"float32": 21, "bfloat16": 23, "int8": 33}
-# New memory of a layer, in units of D numbers a row: the results of norms, products, attentions
-# and gelu; for bfloat16 and int8 also the rows of each product as they are multiplied.
-NUMBERS_OF_A_LAYER = {"float32": 20, "bfloat16": 32, "int8": 46}
-# For each head, stream and step of the past: as they are, and after their softmax.
-SCORES = 2
+# What Python calls in a step, by one thread: the rows, all layers at once, the codes.
+CALLS = {"embed": 1, PASS: 1, "pick": 1}
+# Phases of a layer: norm and product, attention, product, each once for the past and once for a
+# text; then the two products of the feed-forward network. One more for the output layer.
+PHASES_OF_A_LAYER = {"with a text": 8, "without": 5}
+PHASES_AROUND_THE_LAYERS = 1
+# New memory at once in a step: the logits, and small arrays of rows, codes and places with what
+# Python needs to hold them. One layer's keys of one stream would take more.
+NEW_BYTES = {"for each row": 4 * CONFIG.codebooks * CONFIG.vocabulary, "besides": 3_000}
+# What a step leaves behind, in the mean: less than any array, the numbers counted here included.
+KEPT = {"bytes": 64, "blocks": 2}
 
 
 @pytest.fixture(scope="module", params=PRECISIONS)
 def precision(request: pytest.FixtureRequest) -> str:
-    """Every precision that the torch backend offers."""
+    """Every precision that the native backend offers."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def backend(tiny_folder: Path, precision: str) -> MusicBackend:
-    return load_backend(tiny_folder, backend="torch", precision=precision)
+    return load_backend(tiny_folder, backend="native", precision=precision)
 
 
 @pytest.fixture(scope="module")
-def guided(backend: MusicBackend) -> list[list[Operator]]:
+def guided(backend: MusicBackend) -> list[Step]:
     return count_steps(backend, [PIANO], guidance=3.0, frames=FRAMES)
 
 
-def test_a_step_late_in_the_take_asks_for_what_an_early_one_did(
-    guided: list[list[Operator]],
+def test_a_step_is_three_calls_however_late_it_is(guided: list[Step]) -> None:
+    for step in guided[1:]:
+        assert step.calls == Counter(CALLS)
+
+
+def test_more_layers_and_more_takes_are_no_more_calls(
+    precision: str, backend: MusicBackend, tmp_path: Path
 ) -> None:
-    counts = {len(step) for step in guided[1:]}
-    assert len(counts) == 1
-
-
-def test_memory_does_not_grow_by_the_keys_and_values_of_the_past(
-    guided: list[list[Operator]],
-) -> None:
-    """Only scores may, before and after their softmax. A copy would take 2 D numbers a step."""
-    growth = new_bytes(guided[-1]) - new_bytes(guided[1])
-    passed = FRAMES - 2
-    scores = SCORES * HEADS * 2 * LAYERS * NUMBER_BYTES
-    copied = 2 * DIM * 2 * LAYERS * NUMBER_BYTES
-    assert 0 <= growth <= passed * scores < passed * copied
-
-
-def test_a_step_allocates_what_its_rows_need(guided: list[list[Operator]], precision: str) -> None:
-    rows = LEAST_ROWS * LAYERS * NUMBERS_OF_A_LAYER[precision] * DIM
-    logits = 2 * LEAST_ROWS * CODES
-    scores = SCORES * HEADS * 2 * LAYERS * (FRAMES + TEXT_BLOCK)
-    assert new_bytes(guided[1]) <= NUMBER_BYTES * (rows + logits + scores)
-
-
-def test_a_layer_costs_a_bounded_number_of_operators(
-    guided: list[list[Operator]], precision: str, tmp_path: Path
-) -> None:
-    write_random_bundle(tiny_shapes(layers=LAYERS + 2), tmp_path / "deeper")
-    deeper = load_backend(tmp_path / "deeper", backend="torch", precision=precision)
-    longer = len(count_steps(deeper, [PIANO], guidance=3.0, frames=4)[-1])
-    layer = (longer - len(guided[-1])) // 2
-    assert layer <= OPERATORS_OF_A_LAYER[precision]
-    assert len(guided[-1]) - LAYERS * layer <= OPERATORS_AROUND_THE_LAYERS[precision]
-
-
-def test_eight_takes_ask_for_as_many_operators_as_one(
-    backend: MusicBackend, guided: list[list[Operator]]
-) -> None:
-    eight = count_steps(backend, [PIANO] * 8, guidance=3.0, frames=4)
-    assert len(eight[-1]) == len(guided[-1])
-
-
-def test_the_weights_read_in_a_step_are_those_that_the_benchmark_counts(
-    guided: list[list[Operator]], precision: str
-) -> None:
-    config = tiny_shapes().decoder
-    nothing_past = Load(streams=2, texts=1, text_tokens=0, past_steps=0)
-    expected = step_bytes(config, "torch", precision, 0, nothing_past)
-    read = sum(product.weight_bytes for product in products(guided[-1], guided[-2]))
-    assert expected == read
-    if precision == "float32":
-        assert read == NUMBER_BYTES * weight_numbers(config, with_text=True)
-
-
-def test_the_null_stream_goes_around_the_text(backend: MusicBackend) -> None:
-    takes = 4
-    steps = count_steps(backend, [PIANO] * takes, guidance=3.0, frames=4)
-    rows = [product.rows for product in products(steps[-1], steps[-2])]
-    # Query and output of the attention to the text; qkv, output, two of the feed-forward layer.
-    assert sorted(rows) == [takes] * 2 * LAYERS + [2 * takes] * (4 * LAYERS + 1)
-
-
-@pytest.mark.parametrize(
-    ("condition", "guidance", "products_of_a_layer"),
-    [(PIANO, 1.0, 6), (Condition(), 3.0, 4), (Condition(), 1.0, 4)],
-    ids=["unguided", "without a prompt", "neither"],
-)
-def test_one_stream_runs_where_one_will_do(
-    backend: MusicBackend, condition: Condition, guidance: float, products_of_a_layer: int
-) -> None:
-    takes = 4
-    steps = count_steps(backend, [condition] * takes, guidance=guidance, frames=4)
-    rows = [product.rows for product in products(steps[-1], steps[-2])]
-    assert rows == [takes] * (products_of_a_layer * LAYERS + 1)
+    write_random_bundle(tiny_shapes(layers=CONFIG.layers + 2), tmp_path / "deeper")
+    deeper = load_backend(tmp_path / "deeper", backend="native", precision=precision)
+    for steps in (
+        count_steps(deeper, [PIANO], guidance=3.0, frames=3),
+        count_steps(backend, [PIANO, OTHER] * 4, guidance=3.0, frames=3),
+    ):
+        assert steps[-1].calls == Counter(CALLS)
 
 
 def test_a_text_is_read_once_however_many_takes_and_steps(backend: MusicBackend) -> None:
-    """Its keys and values are made before the first step, in one product for each layer."""
-    other = Condition(text="upright bass")
-    for conditions, texts in (([PIANO] * 3, 1), ([PIANO, other, PIANO], 2)):
-        one, again = (count_steps(backend, conditions, guidance=3.0, frames=4) for _ in range(2))
-        before = [product.rows for product in products(one[0], again[0])]
-        assert before.count(TEXT_BLOCK) == texts * LAYERS
-        for step, same_step in zip(one[1:], again[1:], strict=True):
-            rows = [product.rows for product in products(step, same_step)]
-            assert max(rows) == 2 * len(conditions)
+    """Its keys and values are made before the first step, and never again."""
+    for conditions, texts in (([PIANO] * 3, 1), ([PIANO, OTHER, PIANO], 2)):
+        first, *others = count_steps(backend, conditions, guidance=3.0, frames=4)
+        assert first.calls["read_text"] == texts
+        assert all("read_text" not in step.calls for step in others)
 
 
-def test_other_kinds_of_models_do_not_grow_either(tmp_path: Path) -> None:
+def test_everything_that_lasts_stays_where_it_is(guided: list[Step]) -> None:
+    """Weights, keys and values, those of the texts, and the rooms that threads compute in."""
+    begin = guided[0].passes[0].lasting()
+    for step in guided:
+        for each in step.passes:
+            assert each.lasting() == begin
+
+
+def test_a_step_asks_for_no_memory_but_its_logits(backend: MusicBackend) -> None:
+    for takes in (1, 4):
+        steps = measure_memory(backend, [PIANO] * takes, guidance=3.0, frames=FRAMES)
+        allowed = 2 * takes * NEW_BYTES["for each row"] + NEW_BYTES["besides"]
+        assert max(step.peak_bytes for step in steps[1:]) <= allowed
+        assert np.mean([step.kept_bytes for step in steps[1:]]) <= KEPT["bytes"]
+        assert np.mean([step.kept_blocks for step in steps[1:]]) <= KEPT["blocks"]
+    assert 2 * NEW_BYTES["for each row"] + NEW_BYTES["besides"] < 2 * CONFIG.dim * FRAMES
+
+
+@pytest.mark.parametrize(
+    ("condition", "guidance", "streams", "kind"),
+    [
+        (PIANO, 3.0, 2, "with a text"),
+        (PIANO, 1.0, 1, "with a text"),
+        (Condition(), 3.0, 1, "without"),
+        (Condition(negative="hiss"), 3.0, 2, "with a text"),
+    ],
+    ids=["guided", "unguided", "without a prompt", "negative"],
+)
+def test_one_thread_does_each_product_in_one_piece(
+    backend: MusicBackend, condition: Condition, guidance: float, streams: int, kind: str
+) -> None:
+    """Attention is one piece for each head of each row; the null stream attends to no text."""
+    takes = 4
+    steps = count_steps(backend, [condition] * takes, guidance=guidance, frames=4)
+    rows, looks = takes * streams, takes * CONFIG.heads
+    text = [1, looks, 1] if kind == "with a text" else []
+    layer = [1, rows * CONFIG.heads, 1, *text, 1, 1]
+    assert len(layer) == PHASES_OF_A_LAYER[kind]
+    expected = layer * CONFIG.layers + [1] * PHASES_AROUND_THE_LAYERS
+    assert steps[-1].pieces == expected
+    assert steps[-1].claims == [pieces + 1 for pieces in expected]
+    assert [len(each.places) for each in steps[-1].passes] == [rows]
+
+
+def test_two_threads_share_the_pieces_of_the_same_phases(
+    tiny_folder: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "threads_for", lambda parameters, streams: 2)
+    backend = load_backend(tiny_folder, backend="native", precision=precision)
+    steps = count_steps(backend, [PIANO], guidance=3.0, frames=4)
+    assert steps[-1].calls == Counter(CALLS | {PASS: 2})
+    phases = CONFIG.layers * PHASES_OF_A_LAYER["with a text"] + PHASES_AROUND_THE_LAYERS
+    assert len(steps[-1].pieces) == phases
+    for pieces, claims in zip(steps[-1].pieces, steps[-1].claims, strict=True):
+        assert pieces <= claims <= pieces + 2
+    # 6, 2 and 8 panels, and 4 of the output layer: no more than four pieces for each thread.
+    assert max(steps[-1].pieces) <= 4 * 2
+
+
+def test_what_is_handed_to_a_step_is_what_the_benchmark_counts(
+    backend: MusicBackend, guided: list[Step], precision: str
+) -> None:
+    cache_bytes = backend.info.cache_bytes
+    text_tokens = len(PIANO.text.split()) + 1
+    for number, step in enumerate(guided[1:], start=LATEST + 2):
+        (one,) = step.passes
+        assert one.weight_bytes == weight_bytes(CONFIG, "native", precision, with_text=True)
+        assert one.past_bytes == 2 * past_bytes(CONFIG, "native", cache_bytes, number)
+        assert one.text_bytes == past_bytes(CONFIG, "native", cache_bytes, text_tokens)
+        load = Load(
+            streams=2, attending=1, texts=1, text_tokens=text_tokens, past=range(number, number + 1)
+        )
+        handed = one.weight_bytes + one.past_bytes + one.text_bytes
+        tables = table_bytes(CONFIG, "native", precision, load)
+        assert step_bytes(CONFIG, "native", precision, cache_bytes, load) == handed + tables
+        assert tables < 0.1 * handed
+
+
+def test_takes_under_one_text_share_it(backend: MusicBackend) -> None:
+    cache_bytes = backend.info.cache_bytes
+    for conditions, texts in (([PIANO] * 4, 1), ([PIANO, OTHER], 2)):
+        (one,) = count_steps(backend, conditions, guidance=3.0, frames=4)[-1].passes
+        assert one.text_bytes == texts * past_bytes(CONFIG, "native", cache_bytes, 3)
+
+
+def test_a_prompt_that_nobody_gave_costs_no_weights(backend: MusicBackend, precision: str) -> None:
+    (one,) = count_steps(backend, [Condition()], guidance=3.0, frames=4)[-1].passes
+    assert one.weight_bytes == weight_bytes(CONFIG, "native", precision, with_text=False)
+    assert one.text_bytes == 0
+
+
+def test_other_kinds_of_models_do_no_more(tmp_path: Path) -> None:
     for kind, channels in (("text", 2), ("melody", 1), ("nothing", 1)):
         folder = tmp_path / f"{kind}-{channels}"
         write_random_bundle(tiny_shapes(kind, channels=channels), folder)
-        backend = load_backend(folder, backend="torch", precision="float32")
+        backend = load_backend(folder, backend="native", precision="float32")
         condition = Condition(
             text="" if kind == "nothing" else "warm piano",
             melody=np.zeros(11, dtype=np.int8) if kind == "melody" else None,
         )
-        steps = count_steps(backend, [condition], guidance=3.0, frames=20)
-        for early, late in pairwise(steps[1:]):
-            assert len(early) == len(late)
-            assert new_bytes(late) - new_bytes(early) <= SCORES * HEADS * 2 * LAYERS * NUMBER_BYTES
+        steps = count_steps(backend, [condition], guidance=3.0, frames=6)
+        phases = PHASES_OF_A_LAYER["with a text" if kind == "text" else "without"]
+        for step in steps[1:]:
+            assert step.calls == Counter(CALLS)
+            assert len(step.pieces) == CONFIG.layers * phases + PHASES_AROUND_THE_LAYERS

@@ -3,6 +3,8 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
+import torch
+
 from studio.benchmark.bandwidth import ReadingSpeed
 from studio.benchmark.fresh import peak_bytes, resident_bytes
 from studio.benchmark.machine import (
@@ -18,7 +20,8 @@ def test_the_machine_is_named() -> None:
     assert machine.processor
     assert 1 <= machine.cores <= machine.logical_cores
     assert machine.threads >= 1
-    assert "torch" in machine.packages
+    assert "numba" in machine.packages
+    assert machine.instructions
 
 
 def test_memory_is_read_where_the_system_tells() -> None:
@@ -52,4 +55,15 @@ def test_the_share_of_others_is_a_part() -> None:
 
 
 def test_memory_is_read_at_some_speed() -> None:
-    assert 1e8 < ReadingSpeed().measure() < 1e13
+    reading = ReadingSpeed()
+    for threads in (1, 2):
+        assert 1e8 < reading.measure(threads) < 1e13
+        assert torch.get_num_threads() == threads
+
+
+def test_the_reading_of_memory_asks_for_none() -> None:
+    reading = ReadingSpeed()
+    before = resident_bytes()
+    reading.measure(1)
+    after = resident_bytes()
+    assert before is None or after is None or after - before < 2**24

@@ -52,7 +52,7 @@ def test_our_mlx_backend_is_held_against_it(tiny_folder: Path) -> None:
 
 
 def test_it_is_left_out_where_it_makes_no_sense(tiny_folder: Path, tmp_path: Path) -> None:
-    (out,) = run_benchmark(tiny_folder, plan("torch"), None, lambda line: None).left_out
+    (out,) = run_benchmark(tiny_folder, plan("native"), None, lambda line: None).left_out
     assert (out.what, out.why) == ("plain-mlx", "it is held against --backend mlx only")
     write_random_bundle(tiny_shapes("nothing"), tmp_path / "nothing")
     (out,) = run_benchmark(tmp_path / "nothing", plan("mlx"), None, lambda line: None).left_out

@@ -42,7 +42,7 @@ class Usage(NamedTuple):
 def test_every_kind_opens_by_the_ordinary_door(shapes: Shapes, tmp_path: Path) -> None:
     write_random_bundle(shapes, tmp_path / "made")
     assert Shapes.of(open_bundle(tmp_path / "made")) == shapes
-    backend = load_backend(tmp_path / "made", backend="torch", precision="float32")
+    backend = load_backend(tmp_path / "made", precision="float32")
     condition = Condition(text="warm piano" if shapes.text is not None else "")
     frames = list(backend.steps([condition], frames=3, seeds=[1], sampling=GREEDY))
     assert np.stack(frames, axis=2).shape == (1, shapes.decoder.codebooks, 3)

@@ -21,7 +21,7 @@ STEPS = FRAMES + 3
 
 def plan(**changes: object) -> Plan:
     usual: dict[str, object] = {
-        "backend": "torch",
+        "backend": "native",
         "precisions": ("float32",),
         "batches": (1, 2),
         "unguided": True,
@@ -39,7 +39,7 @@ def report(tiny_folder: Path) -> Report:
 
 
 def test_every_load_is_measured_by_everybody(report: Report) -> None:
-    names = ["torch float32", *(f"transformers {name}" for name in REFERENCE_PRECISIONS)]
+    names = ["native float32", *(f"transformers {name}" for name in REFERENCE_PRECISIONS)]
     loads = [(1, True), (2, True), (1, False), (2, False)]
     measured = [(one.contestant, one.batch, one.guided) for one in report.decoder]
     assert measured == [(name, *load) for load in loads for name in names]
@@ -50,7 +50,7 @@ def test_ratios_limits_and_real_time_belong_together(report: Report) -> None:
         rate, times = figure.steps_per_second, figure.times_real_time
         assert 0 < rate.low <= rate.median <= rate.high
         assert times.median == pytest.approx(rate.median * figure.batch * FRAMES / STEPS / 50)
-        ours = figure.contestant == "torch float32"
+        ours = figure.contestant == "native float32"
         assert set(figure.ratios) == (
             {f"transformers {name}" for name in REFERENCE_PRECISIONS} if ours else set()
         )
@@ -70,9 +70,9 @@ def test_more_is_read_for_more_takes_and_for_guidance(report: Report) -> None:
 
 def test_the_codec_is_measured_whole_streamed_and_backwards(report: Report) -> None:
     assert [(one.contestant, one.work) for one in report.codec] == [
-        ("torch", "decode"),
-        ("torch", "streamed decode"),
-        ("torch", "encode"),
+        ("native", "decode"),
+        ("native", "streamed decode"),
+        ("native", "encode"),
         ("transformers float32", "decode"),
         ("transformers float32", "encode"),
     ]
@@ -107,7 +107,7 @@ def test_the_report_is_json_and_a_table(report: Report) -> None:
     for title in ("Decoder", "Codec", "Whole takes, engine warm", "Fresh process"):
         assert title in lines
     assert all("random" not in line for line in lines[1:])
-    rows = [line for line in lines if line.startswith("  torch float32")]
+    rows = [line for line in lines if line.startswith("  native float32")]
     assert len(rows) == 4 + 2 + 1
 
 
@@ -123,7 +123,7 @@ def test_what_is_not_offered_is_named_and_left_out(
     )
     found = run_benchmark(tiny_folder, wanted, None, lambda line: None)
     (missing,) = found.left_out
-    assert missing.what == "torch float3"
+    assert missing.what == "native float3"
     assert "float32" in missing.why
     assert (found.decoder, found.codec, found.processes) == ((), (), ())
     assert "Left out" in list(report_lines(found))
@@ -159,5 +159,5 @@ def test_models_of_other_kinds_are_measured_too(kind: str, tmp_path: Path) -> No
     found = run_benchmark(tmp_path / kind, wanted, None, lambda line: None)
     names = {one.contestant for one in found.decoder}
     opened = {f"transformers {name}" for name in REFERENCE_PRECISIONS}
-    assert names == {"torch float32"} | (opened if kind == "melody" else set())
+    assert names == {"native float32"} | (opened if kind == "melody" else set())
     assert [one.what for one in found.left_out] == ([] if kind == "melody" else ["transformers"])

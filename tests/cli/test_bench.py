@@ -44,7 +44,7 @@ def test_a_model_is_measured_as_one_json_object(
     assert [one["batch"] for one in report["takes"]] == [1, 2]
     assert report["codec"] == report["processes"] == []
     assert all(line.startswith("studio: ") for line in said.err.splitlines())
-    assert "round 1 of 1, torch float32, 2 takes, guided" in said.err
+    assert "round 1 of 1, native float32, 2 takes, guided" in said.err
 
 
 def test_random_weights_are_measured_and_gone_afterwards(
