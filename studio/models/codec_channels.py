@@ -153,4 +153,4 @@ def _takes(rows: NDArray[np.int64], channels: int) -> NDArray[np.int64]:
     """The inverse of `_rows`."""
     count, codebooks, frames = rows.shape
     together = rows.reshape(count // channels, channels, codebooks, frames).swapaxes(1, 2)
-    return together.reshape(count // channels, -1, frames)
+    return together.reshape(count // channels, channels * codebooks, frames)
