@@ -10,7 +10,7 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any, Literal
@@ -18,8 +18,9 @@ from typing import Any, Literal
 from studio.cli.context import Context, print_json
 from studio.core.errors import DeviceError, StudioError
 from studio.core.version import __version__
+from studio.models.measurements import Measurements
 
-_PACKAGES = ("torch", "numpy", "PySide6-Essentials", "soundfile", "rtmixer")
+_PACKAGES = ("numba", "torch", "numpy", "PySide6-Essentials", "soundfile", "rtmixer")
 _TRIAL_RATE = 32_000
 
 
@@ -30,7 +31,7 @@ class Finding:
     Attributes:
         name: What was looked at.
         state: "ok", "note" (works without it) or "fault".
-        text: What was found.
+        text: What was found; may have several lines.
     """
 
     name: str
@@ -52,6 +53,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         ("packages", _packages),
         ("processor", _processor),
         ("model", _model),
+        ("backend", _backend),
+        ("measured", _measured),
         ("folders", _folders),
         ("library", _library),
         ("sound card", _sound_card),
@@ -61,8 +64,28 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         print_json({finding.name: asdict(finding) for finding in findings})
     else:
         for finding in findings:
-            print(f"{finding.state:<6}{finding.name:<12}{finding.text}")
+            first, *rest = finding.text.splitlines()
+            print(f"{finding.state:<6}{finding.name:<12}{first}")
+            for line in rest:
+                print(f"{'':<18}{line}")
     return 1 if any(finding.state == "fault" for finding in findings) else 0
+
+
+class _NotMeasuredError(Exception):
+    """Nobody has found this out yet."""
+
+
+class _Known(Measurements):
+    """Answers what is known and measures nothing: to look must not take long."""
+
+    def __init__(self, measurements: Measurements) -> None:
+        self._measurements = measurements
+
+    def of(self, question: str, measure: Callable[[], Mapping[str, float]]) -> Mapping[str, float]:
+        answers = self._measurements.known()
+        if question not in answers:
+            raise _NotMeasuredError(question)
+        return answers[question]
 
 
 def _found(name: str, check: Callable[[Context], Finding], context: Context) -> Finding:
@@ -92,13 +115,60 @@ def _packages(context: Context) -> Finding:
 
 
 def _processor(context: Context) -> Finding:
+    from studio.generation.engine_child import physical_cores
+    from studio.models.native_backend.precision import processor_name
+
+    text = f"{physical_cores()} cores, {os.cpu_count()} threads, {processor_name()}"
+    return Finding(name="processor", state="ok", text=text)
+
+
+def _backend(context: Context) -> Finding:
+    from studio.generation.engine_child import limit_threads
+
+    limit_threads()
+    from studio.models.bundle import open_bundle
+    from studio.models.native_backend.gang import SMALL_PARAMETERS, threads_for
+    from studio.models.native_backend.precision import HARMLESS_NATS, suitable_precision
+    from studio.models.native_backend.weights import open_tensors
+    from studio.models.shapes import Shapes
     from studio.models.shelf.shelf import ModelShelf
 
-    text = f"{os.cpu_count()} cores"
-    for question, answers in ModelShelf(context.models_dir).measurements.known().items():
-        numbers = ", ".join(f"{name} {number:.2g}" for name, number in answers.items())
-        text += f"; {question}: {numbers}"
-    return Finding(name="processor", state="ok", text=text)
+    shelf = ModelShelf(context.models_dir)
+    bundle = open_bundle(shelf.resolve(context.settings.model), digest=shelf.digest)
+    shapes = Shapes.of(bundle)
+    threads = threads_for(shapes.language_parameters)
+    where = f"native, {threads} thread{'s' if threads > 1 else ''}"
+    try:
+        precision = suitable_precision(
+            open_tensors(bundle),
+            shapes.decoder,
+            fingerprint=bundle.fingerprint,
+            large=shapes.language_parameters >= SMALL_PARAMETERS,
+            threads=threads,
+            measurements=_Known(shelf.measurements),
+        )
+    except _NotMeasuredError:
+        text = f"{where}; the precision is found out when the model is loaded for the first time"
+        return Finding(name="backend", state="ok", text=text)
+    text = f"{where}, {precision}: the fastest that costs at most {HARMLESS_NATS:g} nats a code"
+    return Finding(name="backend", state="ok", text=text)
+
+
+def _measured(context: Context) -> Finding:
+    from studio.models.shelf.shelf import ModelShelf
+
+    known = ModelShelf(context.models_dir).measurements.known()
+    lines = [_answer(question, numbers) for question, numbers in known.items()]
+    return Finding(name="measured", state="ok", text="\n".join(lines) or "nothing yet")
+
+
+def _answer(question: str, numbers: Mapping[str, float]) -> str:
+    """One line for one measurement, in units that are easy to read."""
+    factor = 1.0
+    if question.startswith("seconds"):
+        question, factor = f"milli{question}", 1e3
+    told = ", ".join(f"{name} {number * factor:.3g}" for name, number in numbers.items())
+    return f"{question}: {told}"
 
 
 def _model(context: Context) -> Finding:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 from studio.core.errors import DeviceError
 from studio.core.paths import default_paths
 from studio.core.settings import Settings, save_settings
+from studio.models.native_backend.precision import processor_name
+from studio.models.selection import load_backend
+from studio.models.shelf.shelf import ModelShelf
 from studio.playback.player import Player
 
 
@@ -40,11 +44,56 @@ def test_everything_is_named_and_a_missing_sound_card_is_a_note(
     states = {name: finding["state"] for name, finding in found.items()}
     assert states.pop("sound card") == "note"
     assert set(states.values()) == {"ok"}
-    assert "torch" in found["packages"]["text"]
+    assert "numba" in found["packages"]["text"]
     assert str(tiny_bundle) in found["model"]["text"]
     assert str(data_dir) in found["folders"]["text"]
     assert studio("doctor") == 0
     assert "sound card  No sound card was found." in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("healthy")
+def test_nothing_is_measured_only_to_look(
+    studio: Any, capsys: pytest.CaptureFixture[str], data_dir: Path
+) -> None:
+    assert studio("doctor", "--json") == 0
+    found = report(capsys)
+    assert found["backend"]["text"] == (
+        "native, 1 thread; the precision is found out when the model is loaded for the first time"
+    )
+    assert found["measured"]["text"] == "nothing yet"
+    assert not (data_dir / "models" / "measurements.json").exists()
+
+
+@pytest.mark.usefixtures("healthy")
+def test_what_was_measured_is_told_with_what_was_picked_by_it(
+    studio: Any, capsys: pytest.CaptureFixture[str], data_dir: Path, tiny_bundle: Path
+) -> None:
+    shelf = ModelShelf(data_dir / "models")
+    picked = load_backend(tiny_bundle, digest=shelf.digest, measurements=shelf.measurements)
+    shelf.measurements.of("seconds a step of a trial", lambda: {"int8": 0.00912, "int4": 0.0075})
+    assert studio("doctor", "--json") == 0
+    found = report(capsys)
+    assert found["backend"]["text"] == (
+        f"native, 1 thread, {picked.info.precision}: the fastest that costs at most"
+        " 0.01 nats a code"
+    )
+    lost, trial = found["measured"]["text"].splitlines()
+    assert lost.startswith(f"nats lost by {picked.info.fingerprint} in ")
+    assert trial == "milliseconds a step of a trial: int8 9.12, int4 7.5"
+    assert studio("doctor") == 0
+    lines = capsys.readouterr().out.splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("ok    measured    nats"))
+    assert lines[place + 1] == f"{'':<18}{trial}"
+
+
+@pytest.mark.usefixtures("healthy")
+def test_the_processor_is_named_with_what_its_speed_depends_on(
+    studio: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert studio("doctor", "--json") == 0
+    text = report(capsys)["processor"]["text"]
+    assert f"{os.cpu_count()} threads" in text
+    assert processor_name() in text
 
 
 @pytest.mark.usefixtures("healthy")
