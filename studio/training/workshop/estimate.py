@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -75,7 +76,10 @@ def estimated(
         wanted=None if known is None else known["bfloat16"],
     )
     if known is not None:
-        pace = Pace(seconds_a_step=pace.seconds_a_step, bfloat16=pace.bfloat16, rows=known["rows"])
+        # With other threads, sums would be rounded otherwise.
+        threads = settings.threads or known["threads"]
+        pace = replace(pace, rows=known["rows"], threads=threads)
+        torch.set_num_threads(threads)
     segments = _segments(heard, frames / config.frame_rate)
     a_step = pace.seconds_a_step + _beside_a_step(network, settings, segments, frames, pace)
     steps = settings.steps or max(1, int(settings.minutes * 60 / a_step))
@@ -100,6 +104,7 @@ def estimated(
         rows=pace.rows,
         total_steps=steps,
         bfloat16=pace.bfloat16,
+        threads=pace.threads,
         device=str(company.device),
         resumes_at=resumes_at,
         seconds_a_step=pace.seconds_a_step,

@@ -34,6 +34,7 @@ class TrainingPlan:
         rows: Segments a pass: a step takes several where it would not fit into memory.
         total_steps: Of the run.
         bfloat16: Whether products are computed in it.
+        threads: Of the processor.
         device: Where, in torch's words.
         resumes_at: Step of the checkpoint that the run goes on from; 0 is the beginning.
         seconds_a_step: Measured.
@@ -58,6 +59,7 @@ class TrainingPlan:
     rows: int
     total_steps: int
     bfloat16: bool
+    threads: int
     device: str
     resumes_at: int
     seconds_a_step: float
@@ -87,7 +89,8 @@ class TrainingPlan:
             f"{self.megabytes:.0f} MB with its codec",
             f"about {self.segments} segments of {seconds:.1f} s in {self.variants} variants; "
             f"{self.total_steps} steps of {self.batch}, each segment seen {self.epochs:.0f} times",
-            f"on {self.device} in {'bfloat16' if self.bfloat16 else 'float32'}, "
+            f"on {self.device} in {'bfloat16' if self.bfloat16 else 'float32'}, threads: "
+            f"{self.threads}, "
             f"{1 / self.seconds_a_step:.1f} steps a second",
             f"about {spoken_duration(self.seconds)}"
             + (f": {spoken_duration(self.tuning_seconds)} codec," if self.tuning_seconds else ":")

@@ -22,7 +22,7 @@ from studio.training.workshop.words import Caption
 
 PREVIEWS = "previews"
 _RUN = "run.json"
-_DECIDED = (("total_steps", int), ("bfloat16", bool), ("rows", int))
+_DECIDED = (("total_steps", int), ("bfloat16", bool), ("rows", int), ("threads", int))
 
 
 def identity(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from tokenizers import Tokenizer
 
 from studio.core.errors import StorageError, TrainingError
@@ -160,7 +161,7 @@ class WorkshopSession:
                 plan = self._make_plan(company, tell, cancelled)
             self._plan = company.told(plan)
         assert self._plan is not None  # the first process has made it
-        choose_threads(self._settings)
+        torch.set_num_threads(self._plan.threads)
         return self._plan
 
     def _make_plan(self, company: Company, tell: Listener, cancelled: Ask) -> TrainingPlan:
@@ -180,6 +181,9 @@ class WorkshopSession:
         codec = load_codec(settings.codec).to(company.device)
         codec_fingerprint = fingerprint(codec)
         wanted = identity(self._recipe(), heard, captions, codec_fingerprint)
+        known = known_decisions(work, wanted)
+        if known is None:
+            forget(work)
         plan = estimated(
             settings,
             heard,
@@ -189,7 +193,7 @@ class WorkshopSession:
             words=0 if tokenizer is None else tokenizer.get_vocab_size(),
             build=self._build,
             codec_fingerprint=codec_fingerprint,
-            known=known_decisions(work, wanted),
+            known=known,
             resumes_at=(load_checkpoint(work)[0] or {}).get("step", 0),
         )
         record(work, wanted, plan)
@@ -339,7 +343,12 @@ class WorkshopSession:
             material,
             settings,
             total_steps=plan.total_steps,
-            pace=Pace(seconds_a_step=plan.seconds_a_step, bfloat16=plan.bfloat16, rows=plan.rows),
+            pace=Pace(
+                seconds_a_step=plan.seconds_a_step,
+                bfloat16=plan.bfloat16,
+                rows=plan.rows,
+                threads=plan.threads,
+            ),
             company=company,
             previewer=previewer,
             tell=tell,

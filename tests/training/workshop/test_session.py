@@ -20,7 +20,7 @@ from studio.core.errors import CancelledError, StorageError, TrainingError
 from studio.models.backend import Condition
 from studio.models.codes import load_codes
 from studio.models.selection import load_backend
-from studio.training.workshop import trainer
+from studio.training.workshop import pace, trainer
 from studio.training.workshop.checkpoint import CURRENT, CURVE
 from studio.training.workshop.events import (
     BaselineMeasured,
@@ -246,16 +246,17 @@ def test_minutes_become_steps_by_measuring(settings: Settings) -> None:
     assert any("steps a second" in line for line in plan.lines())
 
 
-def test_a_step_is_split_until_it_fits(settings: Settings) -> None:
-    plain = WorkshopSession(settings())
-    plain.run()
-    split = settings(out=settings().out.with_name("split"), memory_gigabytes=1, batch=4)
+def test_a_step_in_parts_is_the_step(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, split = (settings(out=tmp_path / name) for name in ("whole", "split"))
+    WorkshopSession(whole).run()
+    monkeypatch.setattr(pace, "rows_that_fit", lambda *_, **__: 1)
     session = WorkshopSession(split)
+    assert session.plan().rows == 1
     session.run()
-    with pytest.raises(TrainingError, match=r"needs .* GB.*smaller size"):
-        WorkshopSession(
-            settings(size="large", memory_gigabytes=1, out=split.out.with_name("large"))
-        ).plan()
+    for one, other in zip(curve_of(whole), curve_of(split), strict=True):
+        assert one.get("nats", 0) == pytest.approx(other.get("nats", 0), abs=2e-4)
 
 
 def test_two_runs_do_not_share_a_folder(settings: Settings) -> None:
