@@ -19,14 +19,13 @@ from studio.models.streams import Stream
 from studio.models.torch_backend import device_language
 from studio.models.torch_backend.device_decoder import DeviceDecoder
 from studio.models.torch_backend.device_language import DeviceLanguage
-from studio.models.torch_backend.device_loading import load_on_device
 from studio.models.torch_backend.device_session import (
     DeviceSession,
     Rows,
     SessionShape,
     open_grid,
 )
-from studio.models.torch_backend.loading import Networks
+from studio.models.torch_backend.loading import Networks, load_networks
 from studio.models.torch_backend.step_graph import CudaLane, Lane, PlainLane, StepGraph, open_lane
 from studio.models.torch_backend.transformer import MusicDecoder
 from tests.models.device_doubles import WAITING, Event, Graph, Watch, cuda_lane
@@ -49,7 +48,7 @@ Loaded = Callable[[str], Networks]
 def loaded(oracle: Callable[[str], Reference]) -> Loaded:
     @cache
     def networks(name: str) -> Networks:
-        return load_on_device(open_bundle(oracle(name).folder), None, CPU)
+        return load_networks(open_bundle(oracle(name).folder), None, CPU)
 
     return networks
 

@@ -1,11 +1,12 @@
-"""The backend that computes with PyTorch, on a GPU or on the CPU.
+"""The backend that computes with PyTorch, on a GPU.
 
-Owns one loaded bundle. Networks, loop and conditions live in the modules beside it.
+Owns one loaded bundle. Networks, loop and conditions live in the modules beside it. Everything
+runs on a CPU as well, by the same code, which is how it is tested; CPUs are better served by the
+native backend.
 
-A device other than the CPU runs the loop of `device_session`. There a take's codes are its
-condition's and its seed's up to rounding: libraries choose their kernels by the number of rows, so
-now and then a take among others may draw another code than alone. On the CPU it never does, unless
-the CPU is asked for as a device by name, which makes it run the same loop as a GPU.
+A take's codes are its condition's and its seed's up to rounding: libraries choose their kernels by
+the number of rows, so now and then a take among others may draw another code than alone. The native
+backend keeps every bit.
 """
 
 from __future__ import annotations
@@ -18,11 +19,8 @@ from numpy.typing import NDArray
 from studio.models.asked import check_logits, check_steps, recommended_sampling
 from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import Bundle
-from studio.models.speeds import Speeds
-from studio.models.torch_backend.cpu_language import CpuLanguage
 from studio.models.torch_backend.device import pick_device
 from studio.models.torch_backend.device_language import DeviceLanguage
-from studio.models.torch_backend.device_loading import load_on_device
 from studio.models.torch_backend.loading import load_networks
 
 
@@ -30,36 +28,22 @@ class TorchBackend:
     """One bundle, loaded; see `studio.models.backend.MusicBackend`."""
 
     def __init__(
-        self,
-        bundle: Bundle,
-        precision: str | None = None,
-        *,
-        speeds: Speeds | None = None,
-        device: str | None = None,
+        self, bundle: Bundle, precision: str | None = None, *, device: str | None = None
     ) -> None:
         """Load the weights of `bundle`.
 
         Args:
             bundle: The model.
-            precision: One of `device.device_precisions`, on the CPU one of `packing.PRECISIONS`;
-                None takes the one that suits.
-            speeds: What is known about this machine; None measures what it needs.
+            precision: One of `device.device_precisions`; None takes the one that suits.
             device: "cuda", "mps" or "cpu"; None takes the fastest here.
 
         Raises:
-            ModelError: Its configuration or its weights are not usable, this machine does not
-                compute in the precision, or there is no such device.
+            ModelError: Its configuration or its weights are not usable, there is no such device,
+                or it is not good at the precision.
         """
-        place = pick_device(device)
-        self._language: CpuLanguage | DeviceLanguage
-        if device is None and place.type == "cpu":
-            networks = load_networks(bundle, precision, speeds or Speeds(None))
-            self._language = CpuLanguage(networks.decoder)
-            number_bytes = 4
-        else:
-            networks = load_on_device(bundle, precision, place)
-            self._language = DeviceLanguage(networks.decoder)
-            number_bytes = networks.decoder.heads.weight.element_size()
+        networks = load_networks(bundle, precision, pick_device(device))
+        self._language = DeviceLanguage(networks.decoder)
+        number_bytes = networks.decoder.heads.weight.element_size()
         self._conditioner = networks.conditioner
         self._codec = networks.codec
         config, codec = networks.decoder.config, networks.shapes.codec
