@@ -2,7 +2,7 @@
 
 Owns the fold, and temperature, top-k, top-p and guidance with their plain explanations. A field
 left at "model's own" is not part of the request. What a take follows is in `material_section`,
-the format of the weights in `weights_box`.
+the format of the weights in `weights_box`, what changes the model in `adapters_box`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from PySide6.QtWidgets import (
 
 from studio.generation.request import GenerationRequest
 from studio.ui import icons, theme
+from studio.ui.adapters_box import EXPLANATION as ADAPTERS_EXPLANATION
+from studio.ui.adapters_box import AdaptersBox
 from studio.ui.controls import dim_label, separator
 from studio.ui.material_section import LABEL_WIDTH, MaterialSection
 from studio.ui.weights_box import EXPLANATION, WeightsBox
@@ -154,11 +156,12 @@ class _ResetLabel(QLabel):
 
 
 class AdvancedSection(QWidget):
-    """A heading that unfolds the fields; folded, it still says what a take follows, and weights.
+    """A heading that unfolds the fields; folded, it still says what is set.
 
     Attributes:
         material: Negative prompt, melody, and the sound to go on from.
         weights: Number format of the model's weights.
+        adapters: What changes the model.
 
     Signals:
         unfolded(bool): They were shown or hidden.
@@ -180,6 +183,8 @@ class AdvancedSection(QWidget):
         self.material.changed.connect(self._show_title)
         self.weights = WeightsBox()
         self.weights.currentIndexChanged.connect(self._show_title)
+        self.adapters = AdaptersBox()
+        self.adapters.changed.connect(self._show_title)
         self._body = QWidget()
         self._spins: dict[str, OptionalNumber] = {}
         grid = QGridLayout()
@@ -195,6 +200,8 @@ class AdvancedSection(QWidget):
             self._spins[field.name] = spin
         label = _explained(grid, "Weights", self.weights, EXPLANATION)
         label.reset_requested.connect(lambda: self.weights.show_precision(None))
+        label = _explained(grid, "Adapters", self.adapters, ADAPTERS_EXPLANATION)
+        label.reset_requested.connect(lambda: self.adapters.show_adapters(()))
         inside = QVBoxLayout(self._body)
         inside.setContentsMargins(0, 4, 0, 0)
         inside.setSpacing(8)
@@ -223,13 +230,15 @@ class AdvancedSection(QWidget):
         for name, spin in self._spins.items():
             spin.set_number(getattr(request, name))
         self.weights.show_precision(request.precision)
+        self.adapters.show_adapters(request.adapters)
         self.material.show_request(request)
         if self.material.summary():
             self._toggle.setChecked(True)
 
     def _show_title(self) -> None:
         weights = "weights" if self.weights.precision() is not None else ""
-        summary = ", ".join(part for part in (self.material.summary(), weights) if part)
+        adapters = "adapters" if self.adapters.adapters() else ""
+        summary = ", ".join(part for part in (self.material.summary(), weights, adapters) if part)
         self._toggle.setText(f"Advanced: {summary}" if summary else "Advanced")
         # A narrow panel has no room for a long title.
         self._toggle.setToolTip(

@@ -88,6 +88,7 @@ class GeneratePanel(QWidget):
             tempo_bpm=self.fields.tempo_spin.tempo_bpm(),
             key=None if key_text in ("", ANY_KEY) else key_text,
             precision=self.precision(),
+            adapters=self.fields.advanced.adapters.adapters(),
             **self.fields.bars_combo.length(),
             **self.fields.advanced.sampling(),
             **self.fields.advanced.material.material(),
@@ -125,8 +126,10 @@ class GeneratePanel(QWidget):
         self._model_chosen(model)
 
     def set_models(self, entries: Iterable[ModelEntry]) -> None:
-        """Take the models that can be chosen."""
+        """Take the models and adapters that can be chosen."""
+        entries = tuple(entries)
         self.fields.model_combo.set_models(entries)
+        self.fields.advanced.adapters.set_models(entries)
 
     def prepare_next(self) -> None:
         """After Generate: move to seeds that were not used yet, unless the seed is locked."""
