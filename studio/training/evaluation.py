@@ -67,7 +67,7 @@ def measure_model(
         "random codes": Material(audio=backend.decode(scrambled)[:, 0], codes=scrambled),
         "white noise": Material(audio=noise),
     }
-    wanted = _descriptors(reference.audio, backend.info.sample_rate)
+    wanted = descriptors(reference.audio, backend.info.sample_rate)
     return {
         name: _measure(material, labels, template, backend, wanted)
         for name, material in kinds.items()
@@ -136,7 +136,7 @@ def _measure(
         "grid resultant": _mean([check.grid_resultant for check in checks]),
         "grid resultant, wrong tempo": _mean([check.grid_resultant for check in wrong]),
         "Frechet distance to fresh loops": round(
-            frechet_distance(_descriptors(material.audio, rate), wanted), 3
+            frechet_distance(descriptors(material.audio, rate), wanted), 3
         ),
         "rms": _mean([float(np.sqrt(np.mean(x**2))) for x in material.audio]),
     }
@@ -161,7 +161,7 @@ def _equal_after(codes: NDArray[np.int64], lag: int) -> float:
     return float(np.mean(codes[lag:] == codes[:-lag]))
 
 
-def _descriptors(audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
+def descriptors(audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
     """Level, spread and rise of log-mel bands of each sound: [N, 40]."""
     filters = mel_filters(sample_rate, _WINDOW, _BANDS).T
     window = np.hanning(_WINDOW).astype(np.float32)

@@ -9,7 +9,7 @@ from studio.training.loopsynth.aliases import ALIASES
 from studio.training.loopsynth.captions import caption, true_words, vocabulary
 from studio.training.loopsynth.composition import Split
 from studio.training.loopsynth.labels import GENRES, KEYS, Kind, LoopLabels
-from studio.training.loopsynth.render import SynthLoop, render_loop
+from studio.training.loopsynth.render import SynthLoop, loops_drawn_as, render_loop
 from studio.training.loopsynth.timing import (
     FRAME_SAMPLES,
     GRIDS,
@@ -32,6 +32,7 @@ __all__ = [
     "SynthLoop",
     "caption",
     "grid_tempo_bpm",
+    "loops_drawn_as",
     "render_loop",
     "true_words",
     "vocabulary",

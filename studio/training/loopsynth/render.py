@@ -94,6 +94,14 @@ def render_loop(
     return SynthLoop(samples=samples, labels=describe(seed, composition, samples, onsets))
 
 
+def loops_drawn_as(seeds: Iterable[int], *, genre: str, grid: int) -> Iterator[SynthLoop]:
+    """The training loops of one genre and grid among those that the seeds of a bank draw."""
+    for seed in seeds:
+        drawn = draw_composition(seed, kind=None)
+        if (drawn.kind, drawn.genre, drawn.grid) == ("loop", genre, grid):
+            yield render_loop(seed, kind=None)
+
+
 def events_of(composition: Composition) -> Iterator[Event]:
     """Every sound with an attack, in no particular order, within one period."""
     yield from _drum_events(composition)
