@@ -149,6 +149,7 @@ class AdapterSession(WorkshopSession):
             size=f"an adapter of rank {self._adapter.rank} for {self._base_name}",
             parameters=self._trained,
             megabytes=4 * self._trained / 1e6,
+            whole=False,
         )
 
     def _material(

@@ -41,6 +41,7 @@ class TrainingPlan:
         tokenising_seconds: Estimated, from the time that one segment took.
         training_seconds: Estimated, measurements and previews included.
         tuning_seconds: For the codec.
+        whole: Whether a whole model is made, codec included, and not an adapter for one.
     """
 
     survey: Survey
@@ -66,6 +67,7 @@ class TrainingPlan:
     tokenising_seconds: float
     training_seconds: float
     tuning_seconds: float
+    whole: bool = True
 
     @property
     def seconds(self) -> float:
@@ -86,7 +88,11 @@ class TrainingPlan:
             RIGHTS_NOTICE,
             *heard,
             f"{self.size}: {self.parameters / 1e6:.1f} million parameters, {hearing}, "
-            f"{self.megabytes:.0f} MB with its codec",
+            + (
+                f"{self.megabytes:.0f} MB with its codec"
+                if self.whole
+                else f"{self.megabytes:.1f} MB"
+            ),
             f"about {self.segments} segments of {seconds:.1f} s in {self.variants} variants; "
             f"{self.total_steps} steps of {self.batch}, each segment seen {self.epochs:.0f} times",
             f"on {self.device} in {'bfloat16' if self.bfloat16 else 'float32'}, threads: "
