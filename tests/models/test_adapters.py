@@ -96,17 +96,22 @@ def test_the_adapted_model_computes_what_transformers_does_with_the_sum(
     assert np.abs(ours - plain).max() > 0.1
 
 
-def test_mlx_computes_the_same_adapted_model(reference: Reference, adapter_folder: Path) -> None:
-    pytest.importorskip("mlx.core")
+@pytest.mark.parametrize("backend", ["native", "mlx"])
+def test_every_backend_computes_the_same_adapted_model(
+    backend: str, reference: Reference, adapter_folder: Path
+) -> None:
+    if backend == "mlx":
+        pytest.importorskip("mlx.core")
     uses = [AdapterUse(folder=adapter_folder)]
     tokens = np.random.default_rng(0).integers(0, 16, (1, 4, 10))
-    ours, theirs = (
-        load_backend(reference.folder, backend=name, precision="float32", adapters=uses).logits(
+    ours, theirs, plain = (
+        load_backend(reference.folder, backend=name, precision="float32", adapters=adapters).logits(
             tokens, None
         )
-        for name in ("torch", "mlx")
+        for name, adapters in (("torch", uses), (backend, uses), (backend, []))
     )
     assert np.abs(ours - theirs).max() < 1e-3
+    assert np.abs(plain - theirs).max() > 0.1
 
 
 def test_without_strength_or_adapters_the_model_is_the_base_itself(
