@@ -44,6 +44,8 @@ _TILE_BYTES = 384 * 1024
 FEWEST_SLOTS = 64
 # Threads share the outputs of larger matrices, so that each reads a part of the weights.
 _SHARED_BYTES = 2**20
+# Smaller weights stay in the cache between one turn of a layer and the next.
+_NEAR_BYTES = 2**16
 
 
 class Network:
@@ -205,10 +207,18 @@ class _Writer:
         row = {**usual, **fields, "first": len(self._matrices)}
         row["width"] = _FLOAT_BYTES * self._width
         row["most"] = self._most(row, output_width)
+        row["least"] = min(row["most"], self._least(row, matrices))
         self._rows.append(row)
         self._matrices += matrices
         self._network.work += self._slots * sum(m.weights.size for m in matrices) // row["group"]
         self._width = output_width
+
+    def _least(self, row: dict[str, int], matrices: tuple[Matrix, ...]) -> int:
+        """How many slots to wait for: as many as are worth the reading of the weights."""
+        if row["kind"] == RECURRENT:
+            return BLOCK_FRAMES
+        large = sum(matrix.size_bytes for matrix in matrices) > _NEAR_BYTES
+        return FEWEST_SLOTS if large else TILE_ROWS * row["group"]
 
     def _most(self, row: dict[str, int], output_width: int) -> int:
         """How many slots to compute at once."""

@@ -173,7 +173,7 @@ class NetworkStream:
 def _kept(layer: Any) -> int:
     """The most positions of its input that a layer keeps for later, those before the sound too."""
     around = 2 * (layer["left"] + layer["right"] + layer["step"] + 1)
-    return int(around + layer["reach"])
+    return int(around + layer["reach"] + layer["least"] * layer["step"])
 
 
 def _for_items(layers: NDArray[Any], items: int) -> NDArray[Any]:
@@ -184,4 +184,5 @@ def _for_items(layers: NDArray[Any], items: int) -> NDArray[Any]:
             unit = TILE_ROWS * int(layer["group"])
             fewer = max(FEWEST_SLOTS, int(layer["most"]) // items)
             layer["most"] = min(int(layer["most"]), -(-fewer // unit) * unit)
+            layer["least"] = min(int(layer["least"]), int(layer["most"]))
     return layers

@@ -28,6 +28,8 @@ _NORMED = (
     (".weight_g", ".weight_v"),
 )
 _LINE_BYTES = 64
+# Inputs whose weights, those of a panel, stay in the second cache for all rows.
+_LONGEST_STRETCH = 2048
 LEVELS_BYTES = 2**20
 """Recurrent weights of this size are rounded."""
 _LEVELS = 32_767
@@ -68,6 +70,11 @@ class Matrix:
         weights[:] = values.reshape(inputs, -1, width).transpose(1, 0, 2)
         filled = aligned((outputs,))
         filled[:] = bias
+        if segments == 1 and inputs > _LONGEST_STRETCH:
+            segments = -(-inputs // _LONGEST_STRETCH)
+            while inputs % segments:
+                segments += 1
+            segment_stride = 4 * (inputs // segments)
         return cls(weights=weights, bias=filled, segments=segments, segment_stride=segment_stride)
 
     @property

@@ -5,8 +5,8 @@ a sound, and how threads share the work. Every position of every layer is comput
 however the sound is cut into pieces. What a layer's weights mean, and how many layers there are,
 is said by tables.
 
-Every layer has a buffer of what it reads. A layer that can compute goes before those that feed it,
-so that what has just been computed is read while it is in the cache. Positions count from the
+Every layer has a buffer of what it reads. A layer that has enough to do goes before those that feed
+it, so that what has just been computed is read while it is in the cache. Positions count from the
 beginning of the sound, in each layer's own rate.
 
 A layer computes slots: of a convolution a slot is one position of its output, of a transposed one
@@ -53,7 +53,7 @@ LAYER = np.dtype(
         (name, np.int64)
         for name in (
             "kind", "width", "step", "reach", "left", "right", "reflects", "group", "spread",
-            "shift", "most", "after", "first", "second", "shortcut", "hidden", "layers",
+            "shift", "least", "most", "after", "first", "second", "shortcut", "hidden", "layers",
             "by_panels",
         )
     ]
@@ -70,6 +70,7 @@ reflects: Whether those are the sound's mirror image; otherwise zeros.
 group: Slots in one row of its product.
 spread: Positions of its output in a slot.
 shift: Positions of its output before the sound's beginning.
+least: Slots that it waits for, as long as those before it have something to do.
 most: Slots that it computes at once.
 after: KEPT, REPLACED or BESIDE.
 first, second, shortcut: Numbers of its matrices, -1 for none; of an LSTM `first` is the input
@@ -173,6 +174,18 @@ def _close(layer, buffer, items, counters, phase):
     wait(counters, phase, 1)
     buffer.filled = max(buffer.filled, end)
     return phase + 1
+
+
+@njit(**COMPILED)
+def _surround(layer, buffer, items, counters, phase):
+    """Fill what stands around the sound, as soon as it can be; up to two phases."""
+    if not buffer.opened and (buffer.filled > layer.left or buffer.total != UNKNOWN):
+        phase = _open(layer, buffer, items, counters, phase)
+        buffer.opened = 1
+    if buffer.total != UNKNOWN and not buffer.closed:
+        phase = _close(layer, buffer, items, counters, phase)
+        buffer.closed = 1
+    return phase
 
 
 @njit(**COMPILED)
@@ -468,11 +481,10 @@ def _fire(
 
 @njit(**COMPILED)
 def _end(layer, buffer, into):
-    """Tell the next layer where the sound ends, once all of it is computed; whether it was told."""
-    if not buffer.closed or into.total != UNKNOWN or buffer.done < _slots(layer, buffer):
-        return False
-    into.total = _given(layer, buffer)
-    return True
+    """Tell the next layer where the sound ends, once all of it is computed."""
+    if buffer.closed and into.total == UNKNOWN and buffer.done >= _slots(layer, buffer):
+        into.total = _given(layer, buffer)
+        into.filled = into.total
 
 
 @njit(**COMPILED)
@@ -498,28 +510,29 @@ def flow(layers, matrices, buffers, memory, items, rooms, counters, thread, thre
     count = len(layers) - 1
     room = rooms[thread].ctypes.data
     phase = 0
-    at = count - 1
-    while at >= 0:
-        layer, buffer, into = layers[at], buffers[at], buffers[at + 1]
+    while True:
+        # The last layer that has enough to do, otherwise the first one that has anything to do.
+        some, enough = count, UNKNOWN
+        for at in range(count):
+            layer, buffer = layers[at], buffers[at]
+            if phase + _PHASES_AT_ONCE > len(counters):
+                return False
+            phase = _surround(layer, buffer, items, counters, phase)
+            _end(layer, buffer, buffers[at + 1])
+            ready = _ready(layer, buffer)
+            if ready >= layer.least:
+                enough = at
+            if ready > 0:
+                some = min(some, at)
+        if some == count:
+            return True
+        at = some if enough == UNKNOWN else enough
+        layer = layers[at]
         steps = (layer.most + 2) * layer.layers
         if phase + steps + _PHASES_AT_ONCE > len(counters):
             return False
-        if not buffer.opened and (buffer.filled > layer.left or buffer.total != UNKNOWN):
-            phase = _open(layer, buffer, items, counters, phase)
-            buffer.opened = 1
-        if buffer.total != UNKNOWN and not buffer.closed:
-            phase = _close(layer, buffer, items, counters, phase)
-            buffer.closed = 1
-        ready = _ready(layer, buffer)
-        if ready > 0:
-            slots = _part(ready, layer.most, TILE_ROWS * layer.group)
-            phase = _fire(
-                layer, matrices, buffer, into, layers[at + 1], memory, items, slots, room, counters,
-                phase, threads,
-            )  # fmt: skip
-            at = count - 1
-        elif _end(layer, buffer, into):
-            at = count - 1
-        else:
-            at -= 1
-    return True
+        slots = _part(_ready(layer, buffers[at]), layer.most, TILE_ROWS * layer.group)
+        phase = _fire(
+            layer, matrices, buffers[at], buffers[at + 1], layers[at + 1], memory, items, slots,
+            room, counters, phase, threads,
+        )  # fmt: skip
