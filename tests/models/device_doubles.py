@@ -24,11 +24,17 @@ WAITING = ("_local_scalar_dense", "item", "nonzero", "masked_select", "unique", 
 
 
 class Watch(TorchDispatchMode):
-    """Notes every operator: its name and the shapes of what it makes."""
+    """Notes every operator: its name and the shapes of what it makes.
+
+    Attributes:
+        seen: In their order.
+        launches: Those that compute something, rather than look at memory in another way.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[tuple[str, tuple[tuple[int, ...], ...]]] = []
+        self.launches = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -36,6 +42,9 @@ class Watch(TorchDispatchMode):
         made = func(*args, **(kwargs or {}))
         shapes = tuple(tuple(t.shape) for t in tree_leaves(made) if isinstance(t, Tensor))
         self.seen.append((str(func), shapes))
+        aliases = [each.alias_info for each in func._schema.returns]
+        if not any(alias is not None and not alias.is_write for alias in aliases):
+            self.launches += 1
         return made
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from studio.core.errors import ModelError
 from studio.models.backend import Condition, Sampling
 from studio.models.bundle import open_bundle
+from studio.models.language_config import DecoderConfig
 from studio.models.streams import Stream
 from studio.models.torch_backend import device_language
 from studio.models.torch_backend.device_decoder import DeviceDecoder
@@ -229,6 +230,29 @@ def test_attention_costs_what_the_used_length_costs(loaded: Loaded) -> None:
             ]
             longest.append(max(shape[2] for shape in names))
     assert longest == [BUCKET] * 10 + [2 * BUCKET] * 10
+
+
+@pytest.mark.parametrize(("name", "most"), [("text", 14), ("null", 9)])
+def test_a_layer_asks_for_few_operators(name: str, most: int) -> None:
+    """These are counts of what a device is asked for; where they can be lower, lower them."""
+    counts = []
+    for layers in (1, 4):
+        config = DecoderConfig(
+            codebooks=4, vocabulary=30, dim=32, layers=layers, heads=2, ffn_dim=40
+        )
+        decoder = MusicDecoder(config).requires_grad_(False)
+        plan = [Stream(text=torch.ones(5, 32)), Stream()] if name == "text" else [Stream()]
+        rows = Rows.of([plan])
+        shape = SessionShape.of(rows, SAMPLING, 30)
+        session = DeviceSession(DeviceDecoder(decoder), PlainLane(CPU), shape, cells=9)
+        grid = open_grid(np.zeros((1, 4, 0), dtype=np.int64), 5, config, closed=False)
+        session.begin(rows, grid, known=0, sampling=SAMPLING, seeds=[1], step=0)
+        with torch.no_grad(), Watch() as watch:
+            session.advance()
+        counts.append(watch.launches)
+    layer, rest = divmod(counts[1] - counts[0], 3)
+    assert (layer, rest) == (most, 0)
+    assert counts[0] - layer <= 36
 
 
 def test_takes_that_are_made_in_turns_do_not_meet(loaded: Loaded, cuda_lane: CudaLane) -> None:

@@ -145,6 +145,8 @@ class DeviceLanguage:
             return self._new_session(shape, cells)
 
     def _new_session(self, shape: SessionShape, cells: int) -> DeviceSession:
+        # The weights are on their way by the stream of whoever loaded them.
+        self._lane.join()
         read_step = None
         if self._fused is not None:
             with self._lane.entered():

@@ -106,7 +106,8 @@ def compile_cuda(source: str, options: Sequence[str]) -> bytes:
     try:
         given = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
         if compiler.nvrtcCompileProgram(program, len(options), given):
-            raise RuntimeError(_text(compiler, program, "ProgramLog").decode(errors="replace"))
+            log = _text(compiler, program, "ProgramLog").rstrip(b"\0")
+            raise RuntimeError(log.decode(errors="replace"))
         return _text(compiler, program, "CUBIN")
     finally:
         compiler.nvrtcDestroyProgram(ctypes.byref(program))
