@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,14 @@ from studio.training.workshop.dataset import Corpus
 from studio.training.workshop.events import Event, Finished, Listener, Notice, PreviewMade
 from studio.training.workshop.network import Network, RecomputedBlock, decoder_of
 from studio.training.workshop.plan import TrainingPlan, spoken_duration
-from studio.training.workshop.scan import Survey
+from studio.training.workshop.scan import Sound, Survey
 from studio.training.workshop.session import WorkshopSession
 from studio.training.workshop.settings import TrainingSettings
-from studio.training.workshop.template_words import TemplateCaption, template_captions
+from studio.training.workshop.template_words import (
+    TemplateCaption,
+    hearing_on_grids,
+    template_captions,
+)
 from studio.training.workshop.token_cache import TokenCache
 from studio.training.workshop.trainer import Material, Trainer
 from studio.training.workshop.words import Caption
@@ -130,6 +135,15 @@ class AdapterSession(WorkshopSession):
     def _tokenizer(self, captions: tuple[Caption, ...]) -> Tokenizer | None:
         return self._reader
 
+    def _key_of_codes(self, codec: EncodecModel) -> str:
+        key = super()._key_of_codes(codec)
+        return key if self._template is None else f"{key} on grids"
+
+    def _hearing(self, plan: TrainingPlan) -> Callable[[Sound], Path] | None:
+        if self._template is None:
+            return None
+        return hearing_on_grids(plan.survey, plan.captions, self._settings.work_folder)
+
     def _build(self, codec: EncodecConfig, frames: int, words: int) -> Network:
         network = read_network(self._base)
         if not words:
@@ -163,8 +177,8 @@ class AdapterSession(WorkshopSession):
             grids = ", ".join(f"{self._template.grid_tempo_bpm(g):g}" for g in self._template.grids)
             tell(
                 Notice(
-                    text=f"{off} sounds keep none of the tempos of {self._base_name} ({grids} bpm)"
-                    " and are learnt without words"
+                    text=f"{off} sounds keep no time, or are too far from the tempos of"
+                    f" {self._base_name} ({grids} bpm), and are learnt without words"
                 )
             )
         return replace(

@@ -47,7 +47,7 @@ from studio.training.workshop.run_record import (
     known_decisions,
     record,
 )
-from studio.training.workshop.scan import Survey, survey
+from studio.training.workshop.scan import Sound, Survey, survey
 from studio.training.workshop.segments import Layout
 from studio.training.workshop.settings import TrainingSettings
 from studio.training.workshop.sizes import SIZES
@@ -229,7 +229,9 @@ class WorkshopSession:
             short_sounds=settings.short_sounds,
             variants=plan.variants,
         )
-        cache = TokenCache(work / _TOKENS, codec_fingerprint=fingerprint(codec), layout=layout)
+        cache = TokenCache(
+            work / _TOKENS, codec_fingerprint=self._key_of_codes(codec), layout=layout
+        )
         if company.leads:
             if cache.holds_others():
                 tell(Notice(text="The token cache is of another codec or layout: made anew."))
@@ -238,6 +240,7 @@ class WorkshopSession:
                 codec,
                 layout,
                 cache,
+                file_of=self._hearing(plan),
                 progress=_progress(tell, "tokens"),
                 cancelled=cancelled,
             )
@@ -283,6 +286,14 @@ class WorkshopSession:
         if wanted == "none" or (wanted == "auto" and not mostly_described(captions)):
             return None
         return build_vocabulary(caption.full() for caption in captions)
+
+    def _key_of_codes(self, codec: EncodecModel) -> str:
+        """What codes of the same sound and layout depend on."""
+        return fingerprint(codec)
+
+    def _hearing(self, plan: TrainingPlan) -> Callable[[Sound], Path] | None:
+        """What gives the file to hear for a sound; None for the sound's own."""
+        return None
 
     def _build(self, codec: EncodecConfig, frames: int, words: int) -> Network:
         """The network in its first state.

@@ -134,10 +134,20 @@ def tokenise(
     layout: Layout,
     cache: TokenCache,
     *,
+    file_of: Callable[[Sound], Path] | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Skip, ...]:
     """Put the codes of every sound of a survey into the cache, where they are missing.
+
+    Args:
+        survey: The folder.
+        codec: What makes the codes.
+        layout: How sounds are cut.
+        cache: Where the codes are kept.
+        file_of: Gives the file to hear for a sound; None hears the sound's own.
+        progress: Told how many sounds are done.
+        cancelled: Asked before each.
 
     Returns:
         Sounds that could no longer be read.
@@ -155,7 +165,8 @@ def tokenise(
         if cache.load(sound.facts.content_hash) is not None:
             continue
         try:
-            coded = _encode(survey.folder / sound.path, sound, codec, layout, artist, cancelled)
+            file = survey.folder / sound.path if file_of is None else file_of(sound)
+            coded = _encode(file, sound, codec, layout, artist, cancelled)
         except AudioFileError as error:
             lost.append(Skip(path=sound.path, reason=error.user_message))
             continue

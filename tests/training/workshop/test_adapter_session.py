@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from studio.audio.files import probe
 from studio.core.errors import CancelledError, TrainingError
 from studio.models.adapters import AdapterUse, open_adapter
 from studio.models.backend import Condition
@@ -46,16 +47,17 @@ def base(codec_folder: Path) -> Bundle:
 
 @pytest.fixture
 def loops(tmp_path: Path) -> Path:
-    """Eight bars of clicks, half of them on a grid of the base and named by its words."""
+    """Four bars of clicks near a grid of the base, named by its words, and four tones."""
     folder = tmp_path / "loops"
-    for number in range(8):
-        tempo = 187.5 if number < 4 else 97
+    for number in range(4):
+        tempo = (187.5, 174)[number % 2]
         bar = np.zeros(round(240 / tempo * 32_000), dtype=np.float32)
         for beat in range(4):
             hit = tone(200 + 90 * number, 0.05, decay=60)
             at = round(beat * len(bar) / 4)
             bar[at : at + len(hit)] += hit
         write(folder / f"jungle dusty {number} {tempo:g}bpm.wav", bar)
+        write(folder / f"jungle pad {number}.wav", tone(110 * 2 ** (number / 3), 1.1))
     return folder
 
 
@@ -126,9 +128,24 @@ def test_sounds_on_a_grid_are_learnt_under_the_ruler_and_others_without_words(
     assert all(caption.full().startswith("g4 l1 jungle dusty r4_0 ") for caption in ruled)
     assert [caption.full() for caption in captions if caption not in ruled] == [""] * 4
     texts = [event.text for event in events if isinstance(event, Notice)]
-    assert any(text.startswith("4 sounds keep none of the tempos of tiny") for text in texts)
+    assert any(text.startswith("4 sounds keep no time, or are too far") for text in texts)
+    assert sorted(round(caption.speed, 3) for caption in ruled) == [1.0, 1.0, 1.078, 1.078]
     assert TemplateCaption.spoken(ruled[0].full()) == "jungle dusty"
     assert TemplateCaption.spoken("warm pads 90 bpm") == "warm pads 90 bpm"
+
+
+def test_a_loop_is_played_so_that_its_bar_is_a_bar_of_the_grid(session: Make) -> None:
+    made = session()
+    plan = made.plan()
+    file_of = made._hearing(plan)
+    assert file_of is not None
+    lengths = set()
+    for sound, caption in zip(plan.survey.sounds, plan.captions, strict=True):
+        if isinstance(caption, TemplateCaption):
+            lengths.add(probe(file_of(sound)).frames)
+        else:
+            assert file_of(sound) == plan.survey.folder / sound.path
+    assert lengths == {4 * 16 * 640}
 
 
 def test_only_the_beginning_of_a_long_loop_lies_under_the_ruler(session: Make, loops: Path) -> None:
