@@ -30,6 +30,12 @@ FRAMES = 300
 TEXTS = (PROMPT, SHORT_PROMPT, "hat", "", "swing kick dub")
 # In a melody model's prefix, transformers lets the tokens see the padding of shorter texts.
 EQUAL_TEXTS = (PROMPT, "dub techno dub techno dub", "hat " * 5, "bass " * 5, "swing kick dub a b")
+IS_HERE = {
+    "cpu": lambda: True,
+    "cuda": torch.cuda.is_available,
+    "mps": torch.backends.mps.is_available,
+}
+DEVICES = [name for name, is_here in IS_HERE.items() if is_here()]
 Oracle = Callable[[str], Reference]
 Ours = Callable[[str], TorchBackend]
 
@@ -86,6 +92,28 @@ def test_greedy_takes_equal_those_of_transformers(
         actual = _codes(backend, conditions[takes], Sampling(top_k=1, guidance=guidance))
         np.testing.assert_array_equal(actual, codes[takes])
     np.testing.assert_allclose(backend.decode(codes), audio, atol=1e-5, rtol=0.0)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", ["mono", "stereo", "melody", "stereo melody"])
+def test_every_device_here_makes_short_takes_of_transformers(
+    oracle: Oracle, caplog: pytest.LogCaptureFixture, name: str, device: str
+) -> None:
+    """So short that rounding, another one on each device, decides no code.
+
+    Each is made twice: what was recorded for the first is what makes the second.
+    """
+    reference = oracle(name)
+    backend = TorchBackend(open_bundle(reference.folder), device=device)
+    conditions = _conditions(reference.kind)[:2]
+    codes, audio = reference.greedy(conditions, frames=40, guidance=3.0)
+    for _ in range(2):
+        actual = _codes(backend, conditions, Sampling(top_k=1, guidance=3.0), 40)
+        np.testing.assert_array_equal(actual, codes)
+    np.testing.assert_allclose(backend.decode(codes), audio, atol=1e-4, rtol=0.0)
+    drawn = [_codes(backend, conditions, Sampling(top_k=12), 40) for _ in range(2)]
+    np.testing.assert_array_equal(*drawn)
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_an_unconditional_decoder_makes_what_it_makes_in_transformers(
