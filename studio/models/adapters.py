@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -23,11 +24,20 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from studio.core.errors import ModelError
-from studio.models.bundle import MAX_TENSORS, Bundle, file_fault, read_json, sha256_of
+from studio.core.storage import one_line
+from studio.models.bundle import (
+    MAX_TENSORS,
+    Bundle,
+    codes_fingerprint,
+    file_fault,
+    read_json,
+    sha256_of,
+)
 from studio.models.config_fields import read_integer, read_number
 from studio.models.shapes import CODEC_PREFIX
 from studio.models.updates import LowRank, Update
 
+_LOG = logging.getLogger(__name__)
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 BASE_FINGERPRINT = "base_fingerprint"
@@ -165,6 +175,7 @@ def adapted(bundle: Bundle, uses: Sequence[tuple[Adapter, float]]) -> Bundle:
         key=lambda use: (use[0].digest, use[1]),
     )
     for adapter, strength in used:
+        _notice_other_edition(bundle, adapter)
         for module, change in adapter.changes.items():
             name = _tensor_of(bundle, adapter, module, change)
             part = replace(change, scale=strength * change.scale)
@@ -197,6 +208,17 @@ def check_strength(name: str, strength: float) -> None:
         raise ModelError(
             f"The strength of the adapter {name:.80} must be from -{MOST_STRENGTH:g} to"
             f" {MOST_STRENGTH:g}, not {strength:g}."
+        )
+
+
+def _notice_other_edition(bundle: Bundle, adapter: Adapter) -> None:
+    """Log that an adapter was trained on other weights than these; it may still be of use."""
+    trained_on = adapter.base_fingerprint
+    if trained_on and codes_fingerprint(trained_on) != codes_fingerprint(bundle.fingerprint):
+        _LOG.warning(
+            "The adapter %s was trained on other weights than those of %s.",
+            one_line(adapter.name),
+            one_line(bundle.name),
         )
 
 

@@ -157,6 +157,18 @@ def test_the_fingerprint_tells_adapters_and_strengths_apart(
     }
 
 
+def test_one_that_was_trained_on_other_weights_is_used_and_logged(
+    bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    factors = random_factors(bundle)
+    for name, trained_on in (("own", bundle.fingerprint), ("unknown", ""), ("other", "ab" * 32)):
+        metadata = {"base_fingerprint": trained_on}
+        adapter = open_adapter(write_adapter(tmp_path / name, factors, metadata=metadata))
+        assert adapted(bundle, [(adapter, 1.0)]).updates
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The adapter other was trained on other weights")
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_factors_of_any_width_are_read(bundle: Bundle, tmp_path: Path, dtype: torch.dtype) -> None:
     factors = {name: value.to(dtype) for name, value in random_factors(bundle).items()}
