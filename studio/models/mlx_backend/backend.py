@@ -53,6 +53,7 @@ class MlxBackend:
         config, codec = networks.shapes.decoder, networks.shapes.codec
         self.info = ModelInfo(
             name=bundle.name,
+            backend="mlx",
             sample_rate=codec.sampling_rate,
             channels=config.channels,
             codebooks=config.codebooks,
