@@ -1,8 +1,9 @@
 """The backend that computes with PyTorch, on a GPU.
 
 Owns one loaded bundle. Networks, loop and conditions live in the modules beside it. Everything
-runs on a CPU as well, by the same code, which is how it is tested; CPUs are better served by the
-native backend.
+runs on a CPU as well, by the same code, which is how it is tested: there, stand-ins record and
+replay what CUDA graphs would, and run our kernels. None of it has run on a GPU yet. CPUs are better
+served by the native backend.
 
 A take's codes are its condition's and its seed's up to rounding: libraries choose their kernels by
 the number of rows, so now and then a take among others may draw another code than alone. The native
