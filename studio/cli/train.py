@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from studio.cli.context import Context, print_json, say
 from studio.cli.interrupts import Interrupts
 from studio.core.errors import InputError
-from studio.models.catalog import HOUSE
+from studio.models.bundle import CONFIG
+from studio.models.catalog import HOUSE, find_known
 from studio.models.shelf.shelf import ModelShelf
 
 if TYPE_CHECKING:
@@ -148,9 +149,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     """
     shelf = ModelShelf(context.models_dir)
     _check_adapter_flags(arguments)
-    codec = Path(arguments.codec).expanduser()
-    if arguments.codec == HOUSE or not codec.is_dir():
-        codec = shelf.resolve(arguments.codec)
+    codec = _codec_folder(arguments.codec, shelf)
     if arguments.sizes:
         return _tell_sizes(arguments, codec)
     if arguments.folder is None or arguments.out is None:
@@ -174,6 +173,17 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if leads and not arguments.json:
         print(finished.bundle)
     return 0
+
+
+def _codec_folder(name: str, shelf: ModelShelf) -> Path:
+    """The folder of a model whose codec is wanted, or of a codec alone."""
+    known = find_known(name)
+    if known is not None and known.kind == "part":
+        return shelf.find_part(name)
+    folder = Path(name).expanduser()
+    if known is None and (folder / CONFIG).is_file():
+        return folder
+    return shelf.resolve(name)
 
 
 def _check_adapter_flags(arguments: argparse.Namespace) -> None:

@@ -127,6 +127,7 @@ def test_every_size_is_measured_beside_musicgen_small(
         ((), "Give a folder of sounds and --out"),
         (("nowhere", "--out", "b"), "does not exist"),
         (("nowhere", "--out", "b", "--codec", "no-such-model"), "no-such-model"),
+        (("nowhere", "--out", "b", "--codec", "facebook/encodec_32khz"), "encodec_32khz"),
         (("nowhere", "--out", "b", "--minutes", "0"), "Minutes must be between"),
     ],
 )

@@ -85,6 +85,8 @@ def estimated(
     steps = settings.steps or max(1, int(settings.minutes * 60 / a_step))
     if known is not None:
         steps = known["total_steps"]
+    variants = settings.variants or _variants_for(segments)
+    to_encode = segments * variants
     parameters = parameters_of(network)
     codec_numbers = sum(value.numel() for value in codec.state_dict().values())
     return TrainingPlan(
@@ -99,7 +101,7 @@ def estimated(
         frames=frames,
         frame_rate=config.frame_rate,
         segments=segments,
-        variants=settings.variants or _variants_for(segments),
+        variants=variants,
         batch=settings.batch,
         rows=pace.rows,
         total_steps=steps,
@@ -108,9 +110,7 @@ def estimated(
         device=str(company.device),
         resumes_at=resumes_at,
         seconds_a_step=pace.seconds_a_step,
-        tokenising_seconds=segments
-        * (settings.variants or _variants_for(segments))
-        * _seconds_to_encode(codec, frames),
+        tokenising_seconds=0.0 if resumes_at else to_encode * _seconds_to_encode(codec, frames),
         training_seconds=(steps - resumes_at) * a_step,
         tuning_seconds=60 * settings.tune_codec_minutes,
     )

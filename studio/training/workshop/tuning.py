@@ -103,8 +103,9 @@ def _banks(survey: Survey, sample_rate: int, seed: int) -> tuple[SoundBank, Soun
             parts[held].append(samples)
             seconds += len(samples) / sample_rate
     if not parts[1] and parts[0]:
-        half = len(parts[0][-1]) // 2
-        parts[1].append(parts[0][-1][half:])
+        whole = parts[0].pop()
+        parts[0].append(whole[: len(whole) // 2])
+        parts[1].append(whole[len(whole) // 2 :])
     if not parts[0]:
         raise TrainingError("No sound of the folder can be read any more: check the disk.")
     return _bank(parts[0]), _bank(parts[1])
