@@ -1,7 +1,8 @@
-"""Sharpening a codec's decoder against discriminators.
+"""Training a codec against discriminators.
 
-Owns the spectrogram discriminators and the stage that trains the decoder alone: encoder and
-codebooks stay as they are, so tokens made before it stay valid after it.
+Owns the spectrogram discriminators and the two stages that use them: one trains the whole codec,
+before anything is encoded; one sharpens the decoder alone, and as encoder and codebooks stay as
+they are, tokens made before it stay valid after it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from studio.models.torch_backend.codec import EncodecModel
 from studio.training.bank import LoopBank
 from studio.training.codec import measure_codec
 from studio.training.journal import Journal
+from studio.training.quantizer import CodebookLearner
 from studio.training.schedule import ClockSchedule
 from studio.training.spectral import SHORT_RESOLUTIONS, MelDistance
 
@@ -34,12 +36,14 @@ class AdversarialRecipe:
         batch: Excerpts a step.
         excerpt_frames: Judged length of each, in sample frames.
         margin_frames: Played before and after it so that the ends are not judged.
+        whole: Whether encoder and codebooks learn too, and earlier tokens lose their meaning.
     """
 
     minutes: float = 12.0
     batch: int = 8
     excerpt_frames: int = 16_000
     margin_frames: int = 2_560
+    whole: bool = False
 
 
 class SpectrogramDiscriminator(nn.Module):
@@ -84,14 +88,14 @@ class SpectrogramDiscriminator(nn.Module):
         return judgement.float(), features
 
 
-def sharpen_decoder(
+def train_judged(
     model: EncodecModel,
     train: LoopBank,
     held_out: LoopBank,
     recipe: AdversarialRecipe,
     journal: Journal,
 ) -> EncodecModel:
-    """Train the decoder with hinge losses and feature matching.
+    """Train a codec that already works with hinge losses and feature matching.
 
     Losses as in Kumar et al. 2023, "High-Fidelity Audio Compression with Improved RVQGAN". Very
     short windows join the mel distance: without them noise turns into a train of clicks.
@@ -101,8 +105,14 @@ def sharpen_decoder(
     model.train()
     judges = nn.ModuleList(SpectrogramDiscriminator(n_fft) for n_fft in _WINDOWS)
     distance = MelDistance(SHORT_RESOLUTIONS)
+    learner: CodebookLearner | None = None
+    trained = list(model.decoder.parameters())
+    if recipe.whole:
+        learner = CodebookLearner(*model.codebooks.shape)
+        learner.go_on_from(model.codebooks)
+        trained = list(model.parameters())
     decoder_optimiser = torch.optim.AdamW(
-        model.decoder.parameters(), lr=3e-4, betas=(0.5, 0.95), weight_decay=0, fused=True
+        trained, lr=3e-4, betas=(0.5, 0.95), weight_decay=0, fused=True
     )
     judge_optimiser = torch.optim.AdamW(
         judges.parameters(), lr=6e-4, betas=(0.5, 0.95), weight_decay=0, fused=True
@@ -116,10 +126,7 @@ def sharpen_decoder(
         _set_rate(judge_optimiser, judge_rate.rate(step))
         frames = recipe.excerpt_frames + 2 * margin
         audio = torch.from_numpy(train.random_excerpts(recipe.batch, frames, rng))
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            codes = model.quantise(model.latents(audio[:, None]).float())
-        with torch.autocast("cpu", torch.bfloat16):
-            rebuilt = model.synthesise(model.embed(codes))
+        rebuilt, commitment = _rebuilt(model, learner, audio)
         real = audio[:, margin:-margin]
         fake = rebuilt[:, 0].float()[:, margin:-margin]
         judge_loss = _judge(judges, real, fake.detach())
@@ -128,13 +135,13 @@ def sharpen_decoder(
         nn.utils.clip_grad_norm_(judges.parameters(), 5.0)
         judge_optimiser.step()
         logarithmic, linear = distance(real, fake)
-        loss = logarithmic + 8 * linear + 4 * (real - fake).abs().mean()
+        loss = logarithmic + 8 * linear + 4 * (real - fake).abs().mean() + 0.25 * commitment
         if step >= _DISCRIMINATOR_LEAD_STEPS:
             deception, matching = _deceive(judges, real, fake)
             loss = loss + 0.2 * deception + matching
         decoder_optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(model.decoder.parameters(), 2.0)
+        nn.utils.clip_grad_norm_(trained, 2.0)
         decoder_optimiser.step()
         step += 1
         if step % 100 == 0:
@@ -146,9 +153,32 @@ def sharpen_decoder(
             )
         if decoder_rate.elapsed_seconds - measured > _MEASURE_EVERY_SECONDS:
             measured = decoder_rate.elapsed_seconds
+            _keep(model, learner)
             journal.write("adversarial measured", step=step, **measure_codec(model, held_out))
+    _keep(model, learner)
     journal.write("adversarial done", step=step, **measure_codec(model, held_out))
     return model.eval()
+
+
+def _rebuilt(
+    model: EncodecModel, learner: CodebookLearner | None, audio: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What the codec makes of audio [B, N], [B, 1, N], and the commitment loss."""
+    if learner is None:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            codes = model.quantise(model.latents(audio[:, None]).float())
+        quantised, commitment = model.embed(codes), torch.zeros(())
+    else:
+        with torch.autocast("cpu", torch.bfloat16):
+            latents = model.latents(audio[:, None])
+        quantised, commitment = learner(latents.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        return model.synthesise(quantised), commitment
+
+
+def _keep(model: EncodecModel, learner: CodebookLearner | None) -> None:
+    if learner is not None:
+        model.codebooks.copy_(learner.codebooks)
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

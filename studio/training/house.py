@@ -1,8 +1,8 @@
 """The one recorded command that makes the embedded model.
 
-Owns the order of the stages and the folder they leave their results in: loops, codec, codes,
-language model, sharper decoder, bundle, measures. A stage whose result is there is not run again,
-so a run that was stopped goes on where it was.
+Owns the order of the stages and the folder they leave their results in: loops, codec, judged
+codec, codes, language model, sharper decoder, bundle, measures. A stage whose result is there is
+not run again, so a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from studio.core.errors import TrainingError
 from studio.models.prompting import PromptTemplate
 from studio.models.selection import load_backend
 from studio.models.torch_backend.codec import EncodecModel
-from studio.training.adversarial import AdversarialRecipe, sharpen_decoder
+from studio.training.adversarial import AdversarialRecipe, train_judged
 from studio.training.bank import LoopBank, open_bank, render_bank
 from studio.training.captions import CaptionBook, build_tokenizer
 from studio.training.codec import HOUSE_CODEC, ReconstructionRecipe, train_reconstruction
 from studio.training.evaluation import measure_model
+from studio.training.growth import grow_from
 from studio.training.journal import Journal
 from studio.training.language_model import (
     Corpus,
@@ -33,12 +34,24 @@ from studio.training.language_model import (
     build_language_model,
     train_language_model,
 )
-from studio.training.loopsynth import ALIASES, GENRES, GRIDS, vocabulary
+from studio.training.loopsynth import ALIASES, GENRES, GRIDS, MAX_PERIOD_FRAMES, vocabulary
 from studio.training.publish import publish_bundle
 from studio.training.tokens import encode_bank, load_codes, save_codes
+from studio.training.workshop.codec_source import load_codec
 
-STAGES = ("loops", "codec", "codes", "language-model", "adversarial", "bundle", "measures")
-CONTEXT_FRAMES = 272
+STAGES = (
+    "loops",
+    "codec",
+    "judged",
+    "codes",
+    "language-model",
+    "adversarial",
+    "bundle",
+    "measures",
+)
+CONTEXT_FRAMES = MAX_PERIOD_FRAMES + 16
+"""Two bars of every grid, and what the delay pattern needs."""
+
 _VALIDATION_SEED = 10_000_000
 _SAMPLING = {
     "do_sample": True,
@@ -51,13 +64,29 @@ _SAMPLING = {
 
 @dataclass(frozen=True, kw_only=True)
 class HouseRecipe:
-    """Everything that decides how the embedded model is made."""
+    """Everything that decides how the embedded model is made.
 
-    loops: int = 12_400
-    held_out_loops: int = 240
+    Attributes:
+        loops: Loops, single hits and risers to train on.
+        held_out_loops: Those to measure on.
+        codec: How the codec learns to reconstruct.
+        judged: How it goes on against discriminators, encoder and codebooks included.
+        adversarial: How its decoder is sharpened at last.
+        language_model: Sizes and schedule of the language model.
+        start: An earlier bundle that codec and language model begin as; None begins anew.
+    """
+
+    loops: int = 16_000
+    held_out_loops: int = 320
     codec: ReconstructionRecipe = field(default_factory=ReconstructionRecipe)
-    adversarial: AdversarialRecipe = field(default_factory=AdversarialRecipe)
-    language_model: LanguageModelRecipe = field(default_factory=LanguageModelRecipe)
+    judged: AdversarialRecipe = field(
+        default_factory=lambda: AdversarialRecipe(minutes=15.0, whole=True)
+    )
+    adversarial: AdversarialRecipe = field(default_factory=lambda: AdversarialRecipe(minutes=8.0))
+    language_model: LanguageModelRecipe = field(
+        default_factory=lambda: LanguageModelRecipe(minutes=50.0, batch=6, layers=8)
+    )
+    start: Path | None = None
 
 
 def house_template() -> PromptTemplate:
@@ -87,6 +116,7 @@ class HouseTraining:
         stages: dict[str, Callable[[], None]] = {
             "loops": self._render_loops,
             "codec": self._train_codec,
+            "judged": self._judge_codec,
             "codes": self._encode_loops,
             "language-model": self._train_language_model,
             "adversarial": self._sharpen,
@@ -116,6 +146,8 @@ class HouseTraining:
     def _train_codec(self) -> None:
         file = self._work / "codec.pt"
         start = self._codec(file.name) if file.exists() else None
+        if start is None and self._recipe.start is not None:
+            start = load_codec(self._recipe.start)
         model = train_reconstruction(*self._banks(), self._recipe.codec, self._journal, start)
         torch.save(model.state_dict(), file)
 
@@ -124,15 +156,20 @@ class HouseTraining:
         model.load_state_dict(torch.load(self._work / file, weights_only=True))
         return model.eval()
 
+    def _judge_codec(self) -> None:
+        start = self._codec("codec.pt")
+        model = train_judged(start, *self._banks(), self._recipe.judged, self._journal)
+        torch.save(model.state_dict(), self._work / "codec-judged.pt")
+
     def _encode_loops(self) -> None:
-        codec = self._codec("codec.pt")
+        codec = self._codec("codec-judged.pt")
         for name, bank in zip(("train", "held-out"), self._banks(), strict=True):
             save_codes(self._work / f"{name}-codes.npz", encode_bank(codec, bank, self._journal))
 
     def _sharpen(self) -> None:
         file = self._work / "codec-sharp.pt"
-        start = self._codec(file.name if file.exists() else "codec.pt")
-        model = sharpen_decoder(start, *self._banks(), self._recipe.adversarial, self._journal)
+        start = self._codec(file.name if file.exists() else "codec-judged.pt")
+        model = train_judged(start, *self._banks(), self._recipe.adversarial, self._journal)
         torch.save(model.state_dict(), file)
 
     def _corpus(self, name: str, bank: LoopBank) -> Corpus:
@@ -152,7 +189,10 @@ class HouseTraining:
             codes=HOUSE_CODEC.codebook_size,
         )
         parameters = sum(p.numel() for p in model.parameters())
-        self._journal.write("language model built", parameters=parameters)
+        shared = None
+        if self._recipe.start is not None:
+            shared = grow_from(model, self._template, self._recipe.start)
+        self._journal.write("language model built", parameters=parameters, tokens_shared=shared)
         train_language_model(
             model,
             self._corpus("train", train),
@@ -197,9 +237,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for loops, checkpoints and the log"
     )
+    parser.add_argument(
+        "--start", type=Path, metavar="BUNDLE", help="earlier bundle to begin as; anew without"
+    )
     parser.add_argument("--loops", type=int, default=recipe.loops, help="training loops")
     for option, minutes, what in (
         ("--codec-minutes", recipe.codec.minutes, "reconstruction training of the codec"),
+        ("--judged-minutes", recipe.judged.minutes, "training of the codec against judges"),
         ("--adversarial-minutes", recipe.adversarial.minutes, "sharpening of its decoder"),
         ("--decoder-minutes", recipe.language_model.minutes, "training of the language model"),
     ):
@@ -211,13 +255,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_from_command_line(options: Any) -> int:
     """Run `studio train-house` with parsed options."""
-    if min(options.loops, options.codec_minutes, options.decoder_minutes) <= 0:
+    minutes = (options.codec_minutes, options.judged_minutes, options.decoder_minutes)
+    if min(options.loops, *minutes, options.adversarial_minutes) <= 0:
         raise TrainingError("Loops and minutes must be positive.")
+    usual = HouseRecipe()
     recipe = HouseRecipe(
         loops=options.loops,
-        codec=ReconstructionRecipe(minutes=options.codec_minutes),
-        adversarial=AdversarialRecipe(minutes=options.adversarial_minutes),
-        language_model=LanguageModelRecipe(minutes=options.decoder_minutes),
+        codec=replace(usual.codec, minutes=options.codec_minutes),
+        judged=replace(usual.judged, minutes=options.judged_minutes),
+        adversarial=replace(usual.adversarial, minutes=options.adversarial_minutes),
+        language_model=replace(usual.language_model, minutes=options.decoder_minutes),
+        start=options.start,
     )
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(os.cpu_count() or 1)

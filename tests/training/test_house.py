@@ -15,9 +15,10 @@ from studio.core.errors import StorageError, TrainingError
 from studio.models.backend import Condition
 from studio.models.prompting import PromptTemplate
 from studio.models.selection import load_backend
+from studio.models.torch_backend.codec import EncodecModel
 from studio.training.adversarial import AdversarialRecipe
 from studio.training.bank import open_bank
-from studio.training.codec import ReconstructionRecipe
+from studio.training.codec import HOUSE_CODEC, ReconstructionRecipe
 from studio.training.evaluation import measure_model
 from studio.training.house import (
     HouseRecipe,
@@ -27,7 +28,7 @@ from studio.training.house import (
     run_from_command_line,
 )
 from studio.training.journal import Journal
-from studio.training.language_model import LanguageModelRecipe
+from studio.training.language_model import LanguageModelRecipe, build_language_model
 from studio.training.tokens import load_codes
 
 MOMENT = 0.02
@@ -35,6 +36,7 @@ RECIPE = HouseRecipe(
     loops=16,
     held_out_loops=8,
     codec=ReconstructionRecipe(minutes=MOMENT, batch=2, excerpt_frames=6_400, free_steps=1),
+    judged=AdversarialRecipe(minutes=MOMENT, batch=1, excerpt_frames=6_400, whole=True),
     adversarial=AdversarialRecipe(minutes=MOMENT, batch=1, excerpt_frames=6_400),
     language_model=LanguageModelRecipe(
         minutes=MOMENT, batch=2, dim=64, layers=2, heads=2, text_layers=1
@@ -95,11 +97,26 @@ def test_the_log_has_a_line_of_json_for_every_stage(folder: Path) -> None:
 
 
 def test_sharpening_leaves_encoder_and_codebooks_alone(folder: Path) -> None:
-    plain = torch.load(folder / "work" / "codec.pt", weights_only=True)
+    plain = torch.load(folder / "work" / "codec-judged.pt", weights_only=True)
     sharp = torch.load(folder / "work" / "codec-sharp.pt", weights_only=True)
     moved = {name for name in plain if not torch.equal(plain[name], sharp[name])}
     assert moved
     assert all(name.startswith("decoder.") for name in moved)
+
+
+def test_training_against_judges_moves_encoder_and_codebooks_too(folder: Path) -> None:
+    plain = torch.load(folder / "work" / "codec.pt", weights_only=True)
+    judged = torch.load(folder / "work" / "codec-judged.pt", weights_only=True)
+    moved = {name.split(".")[0] for name in plain if not torch.equal(plain[name], judged[name])}
+    assert {"encoder", "decoder", "codebooks"} <= moved
+
+
+def test_the_recipe_fits_the_promised_size() -> None:
+    recipe = HouseRecipe().language_model
+    model = build_language_model(recipe, house_template(), codebooks=4, codes=512)
+    codec = EncodecModel(HOUSE_CODEC)
+    parameters = sum(p.numel() for part in (model, codec) for p in part.parameters())
+    assert 2 * parameters < 31_000_000
 
 
 def test_measures_come_with_all_their_baselines(folder: Path) -> None:
