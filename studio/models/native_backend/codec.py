@@ -43,7 +43,6 @@ class NativeCodec:
 
     Attributes:
         config: Its shape.
-        threads: How many it computes with.
     """
 
     def __init__(
@@ -58,13 +57,11 @@ class NativeCodec:
         self._decoder = decoder(tensors, config)
         self._encoder: Network | None = None
         shape = (config.codebooks, config.codebook_size, config.hidden_size)
+        books = take_codebooks(tensors, shape)
         self._books = np.zeros((*shape[:2], self._decoder.width_in), dtype=np.float32)
-        self._books[:, :, : shape[2]] = take_codebooks(tensors, shape)
+        self._books[:, :, : shape[2]] = books
         self._search: list[Matrix] = []
-        if threads is None:
-            heavy = self._decoder.work * config.frame_rate > _WORTH_THREADS
-            threads = min(_MOST_THREADS, processors()) if heavy else 1
-        self.threads = threads
+        self._threads = threads
 
     @classmethod
     def load(
@@ -79,7 +76,7 @@ class NativeCodec:
         Args:
             tensors: Of the codec, under their names in a checkpoint; kept for the encoder.
             config: Its shape.
-            threads: How many to compute with; None is as many as its size is worth.
+            threads: How many to compute with; None is as many as the work is worth.
 
         Raises:
             ModelError: A tensor is missing, has another shape, or holds NaN or infinity.
@@ -139,7 +136,7 @@ class NativeCodec:
 
     def stream(self, rows: int) -> CodeStream:
         """A decoder for the codes of `rows` sounds, which arrive piece by piece."""
-        return CodeStream(self, NetworkStream(self._decoder, items=rows, threads=self.threads))
+        return CodeStream(self, self._open(self._decoder, rows))
 
     def _sounds(self, codes: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         stream = self.stream(len(codes))
@@ -149,11 +146,18 @@ class NativeCodec:
 
     def _passage(self, network: Network, x: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """What `network` makes of [B, n, C], as it becomes final."""
-        stream = NetworkStream(network, items=len(x), threads=self.threads)
+        stream = self._open(network, len(x))
         block = BLOCK_FRAMES * network.step_in
         for start in range(0, x.shape[1], block):
             yield stream.push(x[:, start : start + block])
         yield stream.finish()
+
+    def _open(self, network: Network, rows: int) -> NetworkStream:
+        threads = self._threads
+        if threads is None:
+            heavy = rows * network.work * self.config.frame_rate > _WORTH_THREADS
+            threads = min(_MOST_THREADS, processors()) if heavy else 1
+        return NetworkStream(network, items=rows, threads=threads)
 
     def _whole_encoder(self) -> Network:
         if self._encoder is None:
