@@ -94,6 +94,15 @@ class Contestant:
         torch.set_num_threads(self.torch_threads)
 
 
+def device_of(backend: str) -> str:
+    """Where a backend computes, as torch calls it: whose memory it waits for."""
+    if backend != "torch":
+        return "cpu"
+    from studio.models.torch_backend.device import pick_device
+
+    return str(pick_device())
+
+
 def offered(
     backend: str, precisions: Sequence[str] | None
 ) -> tuple[tuple[str, ...], list[LeftOut]]:

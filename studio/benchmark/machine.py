@@ -33,6 +33,7 @@ class Machine:
         python: Version.
         packages: Versions of what computes.
         load_average: Of the last minute, before the run; None where the system has none.
+        accelerator: What computes instead of the processor; None for nothing.
     """
 
     processor: str
@@ -45,10 +46,11 @@ class Machine:
     python: str
     packages: dict[str, str]
     load_average: float | None
+    accelerator: str | None = None
 
 
-def read_machine() -> Machine:
-    """The facts, now."""
+def read_machine(device: str = "cpu") -> Machine:
+    """The facts, now; `device` is what will compute, as torch calls it."""
     from studio.models.native_backend.gang import processors
     from studio.models.native_backend.precision import processor_name
 
@@ -63,6 +65,7 @@ def read_machine() -> Machine:
         python=platform.python_version(),
         packages=_versions("numba", "torch", "mlx", "transformers", "numpy"),
         load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        accelerator=_accelerator(device),
     )
 
 
@@ -104,6 +107,14 @@ def busy_warnings(machine: Machine, share: float | None) -> list[str]:
             " not the absolute figures."
         )
     return warnings
+
+
+def _accelerator(device: str) -> str | None:
+    if device == "cpu":
+        return None
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def _processor() -> str:

@@ -44,11 +44,13 @@ class Reference:
         precision: Of the weights.
         threads: Processor threads.
         delay: Steps beyond the frames.
+        device: Where it computes.
     """
 
     precision: str
     threads: int
     delay: int
+    device: str
     _model: Any
     _tokenizer: TextTokenizer
 
@@ -68,10 +70,12 @@ class Reference:
         decode, spent = codec.decode, [0.0]
 
         def timed(*args: Any, **rest: Any) -> Any:
+            self._settle()
             started = time.perf_counter()
             try:
                 return decode(*args, **rest)
             finally:
+                self._settle()
                 spent[0] += time.perf_counter() - started
 
         codec.decode = timed
@@ -79,8 +83,8 @@ class Reference:
             started = time.perf_counter()
             ids, mask = self._tokenizer.encode([condition.text] * batch)
             self._model.generate(
-                input_ids=torch.from_numpy(ids),
-                attention_mask=torch.from_numpy(mask).long(),
+                input_ids=torch.from_numpy(ids).to(self.device),
+                attention_mask=torch.from_numpy(mask).long().to(self.device),
                 do_sample=True,
                 top_k=TOP_K,
                 guidance_scale=GUIDANCE if guided else 1.0,
@@ -94,13 +98,22 @@ class Reference:
     def decode_audio(self, codes: NDArray[np.int64]) -> None:
         """Codes [B, K, T] to sound."""
         torch.set_num_threads(self.threads)
-        self._model.audio_encoder.decode(torch.from_numpy(codes)[None], [None] * len(codes))
+        grid = torch.from_numpy(codes)[None].to(self.device)
+        self._model.audio_encoder.decode(grid, [None] * len(codes)).audio_values.cpu()
 
     @torch.inference_mode()
     def encode_audio(self, audio: NDArray[np.float32]) -> None:
         """Sound [B, 1, N] to codes."""
         torch.set_num_threads(self.threads)
-        self._model.audio_encoder.encode(torch.from_numpy(audio))
+        waveform = torch.from_numpy(audio).to(self.device)
+        self._model.audio_encoder.encode(waveform).audio_codes.cpu()
+
+    def _settle(self) -> None:
+        """Wait until the device has done what it was asked for."""
+        if self.device.startswith("cuda"):
+            torch.cuda.synchronize(self.device)
+        elif self.device == "mps":
+            torch.mps.synchronize()
 
 
 def require_library() -> None:
@@ -112,7 +125,7 @@ def require_library() -> None:
 
 
 def load_references(
-    folder: Path, *, threads: int, delay: int, tell: Callable[[str], None]
+    folder: Path, *, threads: int, delay: int, device: str, tell: Callable[[str], None]
 ) -> tuple[list[Reference], list[LeftOut]]:
     """The model in this library's default precision and in bfloat16, as far as memory goes.
 
@@ -120,6 +133,7 @@ def load_references(
         folder: The bundle.
         threads: Processor threads to give it.
         delay: By how many steps the last codebook trails the first.
+        device: Where it shall compute.
         tell: Given one line for each.
     """
     bundle = open_bundle(folder)
@@ -142,12 +156,13 @@ def load_references(
             left_out.append(LeftOut(what=name, why=lacking))
             continue
         tell(f"loading {name}")
-        model = opened.from_pretrained(folder).to(getattr(torch, precision)).eval()
+        model = opened.from_pretrained(folder).to(device, getattr(torch, precision)).eval()
         references.append(
             Reference(
                 precision=precision,
                 threads=threads,
                 delay=delay,
+                device=device,
                 _model=model,
                 _tokenizer=tokenizer,
             )

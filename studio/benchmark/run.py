@@ -13,7 +13,14 @@ from pathlib import Path
 from studio.benchmark.asking import usual_condition, usual_request
 from studio.benchmark.bandwidth import ReadingSpeed
 from studio.benchmark.codec_speed import measure_codec
-from studio.benchmark.contestants import PLAIN_MLX, Contestant, Rival, load_contestants, offered
+from studio.benchmark.contestants import (
+    PLAIN_MLX,
+    Contestant,
+    Rival,
+    device_of,
+    load_contestants,
+    offered,
+)
 from studio.benchmark.decoding import Case, Work, measure_decoder
 from studio.benchmark.fidelity import measure_fidelity
 from studio.benchmark.fresh import FreshTake, measure_process
@@ -84,8 +91,9 @@ def run_benchmark(
     """
     if plan.against == LIBRARY:
         require_library()
-    machine, others = read_machine(), OtherWork()
     precisions, left_out = offered(plan.backend, plan.precisions)
+    device = device_of(plan.backend)
+    machine, others = read_machine(device), OtherWork()
     shelf = ModelShelf(models_dir)
     bundle = open_bundle(folder, digest=shelf.digest)
     shapes = Shapes.of(bundle)
@@ -112,7 +120,7 @@ def run_benchmark(
     if plan.against == LIBRARY:
         delay = max(shapes.decoder.delays)
         references, missing = load_references(
-            folder, threads=machine.threads, delay=delay, tell=tell
+            folder, threads=machine.threads, delay=delay, device=device, tell=tell
         )
         rivals += references
         left_out += missing
@@ -122,7 +130,9 @@ def run_benchmark(
     decoder: list[DecoderFigure] = []
     readings: dict[int, list[float]] = {}
     if "decoder" in plan.parts:
-        decoder, readings = _measure_decoder(ours, rivals, bundle, shapes, frames, plan, tell)
+        decoder, readings = _measure_decoder(
+            ours, rivals, bundle, shapes, frames, plan, ReadingSpeed(device), tell
+        )
     fidelity: list[FidelityFigure] = []
     if "fidelity" in plan.parts:
         if plan.random:
@@ -209,6 +219,7 @@ def _measure_decoder(
     shapes: Shapes,
     frames: int,
     plan: Plan,
+    reading: ReadingSpeed,
     tell: Callable[[str], None],
 ) -> tuple[list[DecoderFigure], dict[int, list[float]]]:
     condition = usual_condition(bundle.folder, ours[0].model, frames)
@@ -226,7 +237,7 @@ def _measure_decoder(
         for guided in ((True, False) if plan.unguided else (True,))
         for batch in plan.batches
     ]
-    return measure_decoder(ours, rivals, cases, work, reading=ReadingSpeed(), tell=tell)
+    return measure_decoder(ours, rivals, cases, work, reading=reading, tell=tell)
 
 
 def _text_tokens(bundle: Bundle, shapes: Shapes, condition: Condition) -> int:

@@ -58,9 +58,14 @@ def _heading(report: Report) -> Iterator[str]:
         f"{machine.processor}, {machine.cores} cores, {machine.threads} threads,"
         f" {machine.instructions}{load}"
     )
+    if machine.accelerator is not None:
+        yield f"computed by {machine.accelerator}"
     yield f"{machine.system}, Python {machine.python}, {packages}"
     for threads, speed in sorted(report.read_bytes_per_second.items()):
-        yield f"memory read by {threads} threads: {_spread(speed, 1e-9, 1)} GB/s"
+        whose = f"{threads} thread{'s' if threads > 1 else ''}"
+        if machine.accelerator is not None:
+            whose = machine.accelerator
+        yield f"memory read by {whose}: {_spread(speed, 1e-9, 1)} GB/s"
     for warning in report.warnings:
         yield f"warning: {warning}"
 

@@ -161,3 +161,13 @@ def test_models_of_other_kinds_are_measured_too(kind: str, tmp_path: Path) -> No
     opened = {f"transformers {name}" for name in REFERENCE_PRECISIONS}
     assert names == {"native float32"} | (opened if kind == "melody" else set())
     assert [one.what for one in found.left_out] == ([] if kind == "melody" else ["transformers"])
+
+
+def test_the_device_backend_is_held_against_the_memory_of_its_device(tiny_folder: Path) -> None:
+    wanted = plan(backend="torch", batches=(1,), rounds=1, parts=("decoder",), against=None)
+    (guided, unguided) = run_benchmark(tiny_folder, wanted, None, lambda line: None).decoder
+    assert guided.contestant == unguided.contestant == "torch float32"
+    assert guided.step_bytes is not None
+    assert unguided.step_bytes is not None
+    assert unguided.step_bytes < guided.step_bytes
+    assert guided.limit_share is not None
