@@ -10,18 +10,23 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from studio.cli.context import Context, print_json
 from studio.core.errors import DeviceError, StudioError
 from studio.core.version import __version__
 from studio.models.measurements import Measurements
 
+if TYPE_CHECKING:
+    from studio.models.bundle import Bundle
+    from studio.models.shapes import Shapes
+
 _PACKAGES = ("numba", "torch", "numpy", "PySide6-Essentials", "soundfile", "rtmixer")
 _TRIAL_RATE = 32_000
+_LATER = "is found out when the model is loaded for the first time"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,32 +131,60 @@ def _backend(context: Context) -> Finding:
     from studio.generation.engine_child import limit_threads
 
     limit_threads()
+    from studio.models.accelerators import possible_backends
     from studio.models.bundle import open_bundle
-    from studio.models.native_backend.gang import SMALL_PARAMETERS, threads_for
-    from studio.models.native_backend.precision import HARMLESS_NATS, suitable_precision
-    from studio.models.native_backend.weights import open_tensors
+    from studio.models.native_backend.gang import SMALL_PARAMETERS
     from studio.models.shapes import Shapes
     from studio.models.shelf.shelf import ModelShelf
 
     shelf = ModelShelf(context.models_dir)
     bundle = open_bundle(shelf.resolve(context.settings.model), digest=shelf.digest)
     shapes = Shapes.of(bundle)
-    threads = threads_for(shapes.language_parameters)
-    where = f"native, {threads} thread{'s' if threads > 1 else ''}"
+    picked, *others = possible_backends()
+    why = ""
+    if others and shapes.language_parameters >= SMALL_PARAMETERS:
+        tried = _trial_of(bundle.fingerprint, (picked, *others), shelf.measurements.known())
+        if tried is None:
+            text = f"{' or '.join((picked, *others))}; which {_LATER}"
+            return Finding(name="backend", state="ok", text=text)
+        picked = min(tried, key=tried.__getitem__)
+        why = f", the fastest of {', '.join(tried)}"
+    if picked == "native":
+        why += f"; {_native_choice(bundle, shapes, shelf.measurements)}"
+    return Finding(name="backend", state="ok", text=picked + why)
+
+
+def _trial_of(
+    fingerprint: str, backends: Sequence[str], known: Mapping[str, Mapping[str, float]]
+) -> Mapping[str, float] | None:
+    """What each backend needed for this model, if they were tried."""
+    for question, answers in known.items():
+        if fingerprint in question and answers.keys() <= set(backends):
+            return answers
+    return None
+
+
+def _native_choice(bundle: Bundle, shapes: Shapes, measurements: Measurements) -> str:
+    """Threads and precision of the native backend, and why."""
+    from studio.models.native_backend.gang import SMALL_PARAMETERS, threads_for
+    from studio.models.native_backend.precision import HARMLESS_NATS, suitable_precision
+    from studio.models.native_backend.weights import open_tensors
+
+    parameters = shapes.language_parameters
+    threads = threads_for(parameters)
+    told = f"{threads} thread{'s' if threads > 1 else ''}"
     try:
         precision = suitable_precision(
             open_tensors(bundle),
             shapes.decoder,
             fingerprint=bundle.fingerprint,
-            large=shapes.language_parameters >= SMALL_PARAMETERS,
+            large=parameters >= SMALL_PARAMETERS,
             threads=threads,
-            measurements=_Known(shelf.measurements),
+            measurements=_Known(measurements),
         )
     except _NotMeasuredError:
-        text = f"{where}; the precision is found out when the model is loaded for the first time"
-        return Finding(name="backend", state="ok", text=text)
-    text = f"{where}, {precision}: the fastest that costs at most {HARMLESS_NATS:g} nats a code"
-    return Finding(name="backend", state="ok", text=text)
+        return f"{told}; the precision {_LATER}"
+    return f"{told}, {precision}: the fastest that costs at most {HARMLESS_NATS:g} nats a code"
 
 
 def _measured(context: Context) -> Finding:

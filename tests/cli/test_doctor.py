@@ -10,6 +10,9 @@ import pytest
 from studio.core.errors import DeviceError
 from studio.core.paths import default_paths
 from studio.core.settings import Settings, save_settings
+from studio.models import accelerators
+from studio.models.bundle import open_bundle
+from studio.models.native_backend import gang
 from studio.models.native_backend.precision import processor_name
 from studio.models.selection import load_backend
 from studio.models.shelf.shelf import ModelShelf
@@ -58,7 +61,7 @@ def test_nothing_is_measured_only_to_look(
     assert studio("doctor", "--json") == 0
     found = report(capsys)
     assert found["backend"]["text"] == (
-        "native, 1 thread; the precision is found out when the model is loaded for the first time"
+        "native; 1 thread; the precision is found out when the model is loaded for the first time"
     )
     assert found["measured"]["text"] == "nothing yet"
     assert not (data_dir / "models" / "measurements.json").exists()
@@ -74,7 +77,7 @@ def test_what_was_measured_is_told_with_what_was_picked_by_it(
     assert studio("doctor", "--json") == 0
     found = report(capsys)
     assert found["backend"]["text"] == (
-        f"native, 1 thread, {picked.info.precision}: the fastest that costs at most"
+        f"native; 1 thread, {picked.info.precision}: the fastest that costs at most"
         " 0.01 nats a code"
     )
     lost, trial = found["measured"]["text"].splitlines()
@@ -84,6 +87,29 @@ def test_what_was_measured_is_told_with_what_was_picked_by_it(
     lines = capsys.readouterr().out.splitlines()
     place = next(n for n, line in enumerate(lines) if line.startswith("ok    measured    nats"))
     assert lines[place + 1] == f"{'':<18}{trial}"
+
+
+@pytest.mark.usefixtures("healthy")
+def test_where_there_is_a_choice_the_backend_that_was_faster_is_told(
+    studio: Any,
+    capsys: pytest.CaptureFixture[str],
+    data_dir: Path,
+    tiny_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(accelerators, "possible_backends", lambda: ("native", "torch"))
+    monkeypatch.setattr(gang, "SMALL_PARAMETERS", 0)
+    assert studio("doctor", "--json") == 0
+    assert report(capsys)["backend"]["text"] == (
+        "native or torch; which is found out when the model is loaded for the first time"
+    )
+    shelf = ModelShelf(data_dir / "models")
+    fingerprint = open_bundle(tiny_bundle, digest=shelf.digest).fingerprint
+    question = f"seconds a step of {fingerprint} by native, torch"
+    shelf.measurements.of(question, lambda: {"native": 0.02, "torch": 0.001})
+    assert studio("doctor", "--json") == 0
+    text = report(capsys)["backend"]["text"]
+    assert text == "torch, the fastest of native, torch"
 
 
 @pytest.mark.usefixtures("healthy")
