@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from studio.core.errors import ModelError
 from studio.models.native_backend.kernels.codec import MATRIX
+from studio.models.native_backend.kernels.convolution import product_address
 from studio.models.native_backend.kernels.emit import LANES
 from studio.models.native_backend.weights import take
 
@@ -86,6 +87,7 @@ class Matrix:
 def records(matrices: Sequence[Matrix]) -> NDArray[Any]:
     """`MATRIX` records, which point to `matrices`."""
     table = np.zeros(len(matrices), dtype=MATRIX)
+    table["product"] = product_address()
     for record, matrix in zip(table, matrices, strict=True):
         panels, inputs, width = matrix.weights.shape
         record["weights"] = matrix.weights.ctypes.data

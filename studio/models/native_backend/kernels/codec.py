@@ -41,12 +41,13 @@ MATRIX = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "weights", "segments", "length", "segment_stride", "quarters", "scales", "panels",
-            "bias",
+            "product", "weights", "segments", "length", "segment_stride", "quarters", "scales",
+            "panels", "bias",
         )
     ]
 )  # fmt: skip
-"""What `convolution.convolve` multiplies with; `weights`, `scales` and `bias` are addresses."""
+"""What `convolution.convolve` multiplies with; `product`, `weights`, `scales` and `bias` are
+addresses."""
 
 LAYER = np.dtype(
     [
@@ -509,7 +510,7 @@ def flow(layers, matrices, buffers, memory, items, rooms, counters, thread, thre
     """
     count = len(layers) - 1
     room = rooms[thread].ctypes.data
-    phase = 0
+    phase = np.int64(0)
     while True:
         # The last layer that has enough to do, otherwise the first one that has anything to do.
         some, enough = count, UNKNOWN

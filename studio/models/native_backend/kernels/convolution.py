@@ -16,10 +16,11 @@ many rows there are.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
 from studio.models.native_backend.kernels.emit import (
@@ -28,6 +29,7 @@ from studio.models.native_backend.kernels.emit import (
     I8,
     I16,
     I32,
+    I64,
     INTS,
     LANES,
     Emitter,
@@ -155,12 +157,13 @@ class _Product:
         if self._levels:
             totals = emit.loop(self._length, [emit.floats(0.0)] * len(given), body)
             factors = [emit.load(FLOATS, scales, LANES * quarter) for quarter in quarters] * rows
-            results = iter(map(emit.fma, totals, factors, given))
+            results = list(map(emit.fma, totals, factors, given))
         else:
-            results = iter(emit.loop(self._length, given, body))
+            results = emit.loop(self._length, given, body)
+        following = iter(results)
         for out in outs:
             for quarter in quarters:
-                emit.store(next(results), out, LANES * quarter)
+                emit.store(next(following), out, LANES * quarter)
 
     def _weights_at(self, weights: ir.Value, begin: ir.Value, quarter: int) -> ir.Value:
         """A quarter of the weights that begin at number `begin`."""
@@ -186,7 +189,7 @@ class _Product:
 def _product(quarters: int, *, levels: bool) -> Any:
     """A product with panels of `quarters` x 16 outputs, as a function for numba.
 
-    It takes fourteen integers, see `convolve`.
+    It takes fourteen integers: those of `_multiply` without the first.
     """
 
     @intrinsic
@@ -207,14 +210,73 @@ _SIXTEEN, _THIRTY_TWO, _SIXTY_FOUR = (_product(quarters, levels=False) for quart
 _SIXTY_FOUR_LEVELS = _product(4, levels=True)
 
 
+_ARGUMENTS = [types.int64] * 15
+
+
+def _multiply(
+    quarters, weights, segments, length, scales, x, x_stride, segment_stride, base, base_stride,
+    out, out_stride, rows, first, last,
+):  # fmt: skip
+    if quarters == 1:
+        _SIXTEEN(
+            weights, segments, length, scales, x, x_stride, segment_stride, base, base_stride, out,
+            out_stride, rows, first, last,
+        )  # fmt: skip
+    elif quarters == 2:
+        _THIRTY_TWO(
+            weights, segments, length, scales, x, x_stride, segment_stride, base, base_stride, out,
+            out_stride, rows, first, last,
+        )  # fmt: skip
+    elif scales != 0:
+        _SIXTY_FOUR_LEVELS(
+            weights, segments, length, scales, x, x_stride, segment_stride, base, base_stride, out,
+            out_stride, rows, first, last,
+        )  # fmt: skip
+    else:
+        _SIXTY_FOUR(
+            weights, segments, length, scales, x, x_stride, segment_stride, base, base_stride, out,
+            out_stride, rows, first, last,
+        )  # fmt: skip
+
+
+@cache
+def _compiled() -> Any:
+    return cfunc(types.void(*_ARGUMENTS), cache=True)(_multiply)
+
+
+def product_address() -> int:
+    """Where the code of the products is; a matrix says it to `convolve`.
+
+    It is reached by its address because a compiled function takes in the code of those that it
+    names: this code would be compiled anew for each of them.
+    """
+    address: int = _compiled().address
+    return address
+
+
+@intrinsic
+def _call(
+    typing, address, quarters, weights, segments, length, scales, x, x_stride, segment_stride, base,
+    base_stride, out, out_stride, rows, first, last,
+):  # fmt: skip
+    """Call `_multiply`, which is at `address`."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, _: Any, arguments: Values) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [I64] * len(_ARGUMENTS))
+        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, *_ARGUMENTS), codegen
+
+
 @njit(**COMPILED)
 def convolve(matrix, x, x_stride, base, base_stride, out, out_stride, rows, first, last):
     """Add the products of `rows` rows with panels to a base.
 
     Args:
-        matrix: A record: `weights` (their address), `segments`, `length`, `segment_stride` (in
-            bytes), `quarters` (a panel's outputs by sixteen) and `scales` (their address; 0 with
-            float32 weights; with levels there is one segment).
+        matrix: A record: `product` (see `product_address`), `weights` (their address), `segments`,
+            `length`, `segment_stride` (in bytes), `quarters` (a panel's outputs by sixteen) and
+            `scales` (their address; 0 with float32 weights; with levels there is one segment).
         x: Address of the first row, float32.
         x_stride: From row to row, in bytes.
         base: Address of what the sums begin with, float32.
@@ -225,25 +287,8 @@ def convolve(matrix, x, x_stride, base, base_stride, out, out_stride, rows, firs
         first: The first panel.
         last: The one after the last.
     """
-    weights, segments, length = matrix.weights, matrix.segments, matrix.length
-    segment_stride = matrix.segment_stride
-    if matrix.quarters == 1:
-        _SIXTEEN(
-            weights, segments, length, matrix.scales, x, x_stride, segment_stride, base,
-            base_stride, out, out_stride, rows, first, last,
-        )  # fmt: skip
-    elif matrix.quarters == 2:
-        _THIRTY_TWO(
-            weights, segments, length, matrix.scales, x, x_stride, segment_stride, base,
-            base_stride, out, out_stride, rows, first, last,
-        )  # fmt: skip
-    elif matrix.scales != 0:
-        _SIXTY_FOUR_LEVELS(
-            weights, segments, length, matrix.scales, x, x_stride, segment_stride, base,
-            base_stride, out, out_stride, rows, first, last,
-        )  # fmt: skip
-    else:
-        _SIXTY_FOUR(
-            weights, segments, length, matrix.scales, x, x_stride, segment_stride, base,
-            base_stride, out, out_stride, rows, first, last,
-        )  # fmt: skip
+    _call(
+        matrix.product, matrix.quarters, matrix.weights, matrix.segments, matrix.length,
+        matrix.scales, x, x_stride, matrix.segment_stride, base, base_stride, out, out_stride, rows,
+        first, last,
+    )  # fmt: skip
