@@ -6,13 +6,17 @@ fields disagree. Pure functions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from studio.editing.key import parse_key
 from studio.generation.request import MAX_TEMPO_BPM, MIN_TEMPO_BPM
-from studio.models.prompting import key_in, tempo_in
+from studio.models.nearest_words import nearest_word
+from studio.models.prompting import PromptTemplate, key_in, tempo_in
 from studio.ui.keys import key_for
 from studio.ui.model_words import ModelTraits
 
 _SHOWN_WORDS = 5
+_MOST_UNKNOWN = 8
 
 
 def prompt_hints(
@@ -49,8 +53,18 @@ def prompt_hints(
     if traits.template is not None and prompt.strip():
         known, unknown = traits.template.match_words(prompt)
         if unknown:
-            lines.append(f"This model does not know: {', '.join(unknown)}")
+            lines.append(f"This model does not know: {_with_nearest(unknown, traits.template)}")
         if not known:
             words = ", ".join(traits.template.genres[:_SHOWN_WORDS])
             lines.append(f"It knows words such as {words}.")
     return lines
+
+
+def _with_nearest(unknown: Sequence[str], template: PromptTemplate) -> str:
+    """`wobbly (nearest: wobble), flugelhorn`; of very many, the first."""
+    parts = []
+    for word in unknown[:_MOST_UNKNOWN]:
+        nearest = nearest_word(word, template)
+        parts.append(word if nearest is None else f"{word} (nearest: {nearest})")
+    rest = len(unknown) - len(parts)
+    return ", ".join([*parts, f"and {rest} more"] if rest > 0 else parts)
