@@ -1,6 +1,7 @@
 """The adapters that change the chosen model, each with a box to tick and a strength.
 
-Owns these rows. It opens no adapter: one that does not fit the model is reported by Generate.
+Owns these rows, and which adapters are offered for which model: those that say they were made
+for it, and those that say nothing. It opens no adapter.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QWidget
 
 from studio.models.adapters import MOST_STRENGTH
+from studio.models.catalog import HOUSE, find_known
 from studio.models.shelf.shelf import ModelEntry
 from studio.ui import theme
 from studio.ui.controls import CheckBox, dim_label
@@ -20,8 +22,16 @@ EXPLANATION = (
     "1 is as it was trained, 0 is nothing, below 0 leads away from it. Several add up. A change"
     " loads the model anew."
 )
-_NONE = "None yet: studio train --adapter makes one, and Models adds its folder."
+_NONE = "None for this model yet: Train makes one, and Models adds its folder."
 _STEP = 0.05
+
+
+def fits(base: str, model: str) -> bool:
+    """Whether an adapter that was made for `base` may change `model`, by their names."""
+    if base in ("", model):
+        return True
+    known = find_known(base)
+    return known is not None and known == find_known(model)
 
 
 class _Row:
@@ -64,6 +74,8 @@ class AdaptersBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("adapters_box")
+        self._model = HOUSE
+        self._known: dict[str, str] = {}
         self._listed: dict[str, str] = {}
         self._rows: dict[str, _Row] = {}
         self._grid = QGridLayout(self)
@@ -77,12 +89,17 @@ class AdaptersBox(QWidget):
 
     def set_models(self, entries: Iterable[ModelEntry]) -> None:
         """Offer the adapters among these that are on this computer; what is ticked stays."""
-        known = {
+        self._known = {
             entry.name: entry.base for entry in entries if entry.kind == "adapter" and entry.path
         }
-        if known != self._listed:
-            self._listed = known
-            self._lay_out(self.adapters())
+        self._offer(self.adapters())
+
+    def set_model(self, model: str) -> None:
+        """Offer what fits another model; what was ticked and does not fit is let go."""
+        if model != self._model:
+            self._model = model
+            kept = (use for use in self.adapters() if fits(self._known.get(use[0], ""), model))
+            self._offer(tuple(kept))
 
     def adapters(self) -> tuple[tuple[str, float], ...]:
         """What is ticked, with its strengths, in the order of the rows."""
@@ -92,6 +109,12 @@ class AdaptersBox(QWidget):
         """Show what a recipe says, also adapters that are not listed."""
         self._lay_out(tuple(adapters))
 
+    def _offer(self, used: tuple[tuple[str, float], ...]) -> None:
+        fitting = {name: base for name, base in self._known.items() if fits(base, self._model)}
+        if fitting != self._listed or used != self.adapters():
+            self._listed = fitting
+            self._lay_out(used)
+
     def _lay_out(self, used: tuple[tuple[str, float], ...]) -> None:
         before = self.adapters()
         for row in self._rows.values():
@@ -100,7 +123,7 @@ class AdaptersBox(QWidget):
                 widget.deleteLater()
         self._rows = {}
         for name in [*self._listed, *(name for name, _ in used if name not in self._listed)]:
-            row = self._rows[name] = _Row(name, self._listed.get(name, ""))
+            row = self._rows[name] = _Row(name, self._known.get(name, ""))
             place = len(self._rows)
             self._grid.addWidget(row.check, place, 0)
             self._grid.addWidget(row.strength, place, 1)

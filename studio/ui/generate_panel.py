@@ -47,6 +47,7 @@ class GeneratePanel(QWidget):
         self._let_go = False
         self._kept_bars = settings.bars
         self.fields = GenerateFields(settings)
+        self.fields.advanced.adapters.set_model(settings.model)
         self._tempo_in_prompt = tempo_in(settings.prompt)
         self._lay_out()
         self._hint_timer = QTimer(self)
@@ -207,6 +208,7 @@ class GeneratePanel(QWidget):
 
     def _model_chosen(self, model: str) -> None:
         self._drop_kept_codes()
+        self.fields.advanced.adapters.set_model(model)
         self.set_traits(ModelTraits())
         self.model_changed.emit(model)
 

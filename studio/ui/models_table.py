@@ -119,7 +119,7 @@ def _texts(entry: ModelEntry, share: float | None) -> Sequence[str]:
         here = f"{share:.0%}"
     return (
         entry.name,
-        KIND_WORDS[entry.kind],
+        f"changes {entry.base}" if entry.base else KIND_WORDS[entry.kind],
         sound_text(entry),
         size_text(entry.size_megabytes),
         entry.licence,

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QDoubleSpinBox
 
 from studio.core.settings import Settings
 from studio.generation.request import GenerationRequest
+from studio.ui.adapters_box import fits
 from studio.ui.controls import CheckBox
 from studio.ui.generate_panel import GeneratePanel
 from tests.ui.conftest import made_up_model
@@ -96,3 +97,30 @@ def test_a_recipe_is_shown_with_adapters_that_are_not_listed(panel, box, qtbot):
     panel.show_request(GenerationRequest(prompt="plain", bars=2))
     assert panel.request().adapters == ()
     qtbot.waitUntil(lambda: rows(box) == ["crackle"])
+
+
+def test_only_adapters_that_fit_the_chosen_model_are_offered(panel, box, qtbot):
+    small = "facebook/musicgen-small"
+    panel.set_models([adapter("crackle"), adapter("tape", base=small), adapter("any", base="")])
+    qtbot.waitUntil(lambda: rows(box) == ["crackle", "any"])
+    tick(box, "crackle")
+    tick(box, "any")
+    panel.choose_model(small)
+    qtbot.waitUntil(lambda: rows(box) == ["tape", "any"])
+    assert panel.request().adapters == (("any", 1.0),)
+    panel.choose_model("house")
+    qtbot.waitUntil(lambda: rows(box) == ["crackle", "any"])
+
+
+@pytest.mark.parametrize(
+    ("base", "model", "expected"),
+    [
+        ("", "anything", True),
+        ("house", "house", True),
+        ("house", "facebook/musicgen-small", False),
+        ("/models/mine", "/models/mine", True),
+        ("nobody/nothing", "somebody/something", False),
+    ],
+)
+def test_an_adapter_fits_the_model_that_it_was_made_for(base, model, expected):
+    assert fits(base, model) is expected

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
@@ -67,6 +69,17 @@ def test_what_can_be_done_follows_from_the_selected_model(dialog):
     assert dialog.place_label.text() == "Not on this computer"
     dialog.table.select(MELODY)
     assert "melody" in dialog.place_label.text()
+
+
+def test_an_adapter_is_listed_with_its_base_and_can_only_be_removed(dialog, shelf, models, qtbot):
+    shelf.entries.append(
+        made_up_model("crackle", kind="adapter", base="house", registered=True, path=Path("/a"))
+    )
+    with qtbot.waitSignal(models.changed):
+        models.read()
+    assert row(dialog, "crackle")[1] == "changes house"
+    dialog.table.select("crackle")
+    assert enabled(dialog) == (False, False, True)
 
 
 def test_the_keyboard_reaches_everything(dialog, qtbot):
