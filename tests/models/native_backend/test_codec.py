@@ -138,6 +138,16 @@ def test_two_threads_give_the_bits_of_one() -> None:
     np.testing.assert_array_equal(two.latents(audio), one.latents(audio))
 
 
+def test_long_sums_have_the_same_bits_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_codec(published_shape(), seed=2)
+    whole, codes = native(model), random_codes(model.config, 1, 30, seed=5)
+    audio = noise(4, 1, 640 * 20)
+    monkeypatch.setattr(codec_weights, "_LONGEST_STRETCH", 16)
+    parts = native(model)
+    np.testing.assert_array_equal(parts.decode(codes), whole.decode(codes))
+    np.testing.assert_array_equal(parts.latents(audio), whole.latents(audio))
+
+
 def test_rounded_recurrent_weights_are_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build_codec(published_shape(num_filters=8), seed=6)
     codes = random_codes(model.config, 2, 60, seed=7)

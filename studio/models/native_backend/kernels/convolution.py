@@ -143,7 +143,7 @@ class _Product:
 
         def body(step: ir.Value, totals: Values) -> Values:
             begin = builder.mul(step, emit.integer(self._width()))
-            if rows == 1:
+            if rows == 1 and 0 in quarters:
                 self._fetch(builder.add(weights, builder.mul(step, self._bytes(self._width()))))
             pieces = [self._weights_at(weights, begin, quarter) for quarter in quarters]
             following = iter(totals)

@@ -213,6 +213,21 @@ class Emitter:
         bits = self.builder.add(self.builder.bitcast(value, INTS), shifted)
         return self.builder.bitcast(bits, FLOATS)
 
+    def exp_less_one(self, x: ir.Value) -> ir.Value:
+        """Raise e to the x, up to 0, and take 1 off, with all digits near 0 too.
+
+        With x = n ln 2 + r it is 2^n (exp(r) - 1) + (2^n - 1); the polynomial gives the bracket.
+        """
+        x = self.largest(x, self.floats(_EXP_LOW))
+        power = self.nearest(self.builder.fmul(x, self.floats(_LOG2_E)))
+        rest = self.fma(power, self.floats(-_LN2_HIGH), x)
+        rest = self.fma(power, self.floats(-_LN2_LOW), rest)
+        square = self.builder.fmul(rest, rest)
+        value = self.fma(self.polynomial(rest, _EXP), square, rest)
+        exponent = self.builder.add(self.builder.fptosi(power, INTS), self.ints(127))
+        factor = self.builder.bitcast(self.builder.shl(exponent, self.ints(23)), FLOATS)
+        return self.fma(value, factor, self.builder.fsub(factor, self.floats(1.0)))
+
     def gelu(self, x: ir.Value) -> ir.Value:
         """The exact GELU: x times the share of the normal distribution below x, within 1e-6."""
         builder = self.builder

@@ -13,13 +13,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from studio.models.native_backend.kernels.emit import F32, FLOATS, INTS, LANES, Emitter
+from studio.models.native_backend.kernels.emit import F32, FLOATS, LANES, Emitter
 
 Values = list[ir.Value]
-_EXP_LOW = -87.0
-_LOG2_E = 1.44269504088896341
-_LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
-_EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5)
 
 
 def _kernel(count: int, write: Callable[..., None]) -> Any:
@@ -44,23 +40,6 @@ def _each_lane(emit: Emitter, count: ir.Value, change: Callable[[ir.Value], None
     emit.loop(vectors, [], body)
 
 
-def _raised_less_one(emit: Emitter, x: ir.Value) -> ir.Value:
-    """exp(x) - 1 for x up to 0, with as many right digits near 0 as far from it.
-
-    With x = n ln 2 + r it is 2^n (exp(r) - 1) + (2^n - 1); the polynomial gives the bracket.
-    """
-    builder = emit.builder
-    x = emit.largest(x, emit.floats(_EXP_LOW))
-    power = emit.nearest(builder.fmul(x, emit.floats(_LOG2_E)))
-    rest = emit.fma(power, emit.floats(-_LN2_HIGH), x)
-    rest = emit.fma(power, emit.floats(-_LN2_LOW), rest)
-    square = builder.fmul(rest, rest)
-    value = emit.fma(emit.polynomial(rest, _EXP), square, rest)
-    exponent = builder.add(builder.fptosi(power, INTS), emit.ints(127))
-    factor = builder.bitcast(builder.shl(exponent, emit.ints(23)), FLOATS)
-    return emit.fma(value, factor, builder.fsub(factor, emit.floats(1.0)))
-
-
 def _sigmoid(emit: Emitter, x: ir.Value) -> ir.Value:
     builder, one = emit.builder, emit.floats(1.0)
     return builder.fdiv(one, builder.fadd(one, emit.exp(builder.fneg(x))))
@@ -69,7 +48,7 @@ def _sigmoid(emit: Emitter, x: ir.Value) -> ir.Value:
 def _tanh(emit: Emitter, x: ir.Value) -> ir.Value:
     """With e = exp(-2 |x|) - 1 it is -e / (e + 2), and has the sign of x."""
     builder = emit.builder
-    less = _raised_less_one(emit, builder.fmul(emit.magnitude(x), emit.floats(-2.0)))
+    less = emit.exp_less_one(builder.fmul(emit.magnitude(x), emit.floats(-2.0)))
     size = builder.fdiv(builder.fneg(less), builder.fadd(less, emit.floats(2.0)))
     return emit.call("llvm.copysign.v16f32", FLOATS, size, x)
 
@@ -81,7 +60,7 @@ def elu(typing, x, out, count):
     def write(emit: Emitter, x: ir.Value, out: ir.Value, count: ir.Value) -> None:
         def change(place: ir.Value) -> None:
             value = emit.load(FLOATS, x, place)
-            below = _raised_less_one(emit, emit.smallest(value, emit.floats(0.0)))
+            below = emit.exp_less_one(emit.smallest(value, emit.floats(0.0)))
             positive = emit.builder.fcmp_ordered(">", value, emit.floats(0.0))
             emit.store(emit.builder.select(positive, value, below), out, place)
 
