@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from studio.core.errors import CancelledError, ModelError, StudioError
 from studio.core.storage import shown_path
 from studio.models.hub.download import Licence, download, licence_of
+from studio.models.measurements import Measurements
 from studio.models.shelf.shelf import ModelEntry, ModelShelf
 
 _LOG = logging.getLogger(__name__)
@@ -40,6 +41,11 @@ class Models:
         self._shelf = ModelShelf(folder, on_notice=_LOG.warning)
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
+
+    @property
+    def measurements(self) -> Measurements:
+        """What is known about this machine and its models."""
+        return self._shelf.measurements
 
     def entries(self) -> tuple[ModelEntry, ...]:
         """The catalogue, on disk or not, and what was added."""

@@ -37,6 +37,8 @@ from studio.playback.player import Player
 from studio.workstation.changes import ChangeFanOut
 from studio.workstation.generate import TakeJob, TakeSaver
 from studio.workstation.models import Models
+from studio.workstation.training import TrainingJob, TrainingListener, Trainings
+from studio.workstation.training_request import TrainingRequest
 
 AnyChange = TypeVar("AnyChange", bound=Change)
 
@@ -47,6 +49,9 @@ class Workstation:
     Threads: call it from one thread (the window's main thread). Futures are resolved, listeners
     called and changes published on its background threads; the window hops over in its bridge.
     Several processes may have a workstation open on the same library.
+
+    Attributes:
+        trainings: Models and adapters of the person's own.
 
     Args:
         paths: The folders of the library; they are created where missing.
@@ -73,6 +78,7 @@ class Workstation:
         )
         self._saver = TakeSaver(self._library, self._changes.publish)
         self._models = Models(paths.models_dir)
+        self.trainings = Trainings(paths.models_dir, self._models, log_file=paths.log_file)
         self._player: Player | None = None
 
     def __enter__(self) -> Self:
@@ -285,6 +291,18 @@ class Workstation:
         """Fetch a model in the background; see `Models.download`."""
         return self._models.download(name, accepted_licence, progress, cancelled=cancelled)
 
+    def train(
+        self, request: TrainingRequest, listener: TrainingListener
+    ) -> TrainingJob[ModelEntry]:
+        """Train a model, or an adapter for one, in a process of its own; see `Trainings.train`.
+
+        Raises:
+            InputError: The request is impossible, or a model of its name exists.
+            TrainingError: Another training runs.
+            StorageError: The work folder cannot be made.
+        """
+        return self.trainings.train(request, listener)
+
     # --- library -------------------------------------------------------------------------------
 
     def search(
@@ -468,6 +486,7 @@ class Workstation:
             self._player.close()
             self._player = None
         self._worker.close()
+        self.trainings.close()
         self._models.close()
         self._library.close()
 
