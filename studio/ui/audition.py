@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -114,6 +115,26 @@ class Audition(QObject):
                 self._loaded(sound, play=play)
 
         wanted = self._bridge.run("sound", load, done, self.failed.emit)
+        self._loading = wanted
+
+    def show_file(self, file: Path, name: str) -> None:
+        """Load a sound that is not in the library into the waveform, and play it.
+
+        The same file again, while it plays, stops it.
+        """
+        shown = self._sound
+        if shown is not None and shown.file == file and self.playing:
+            self.speaker.stop()
+            return
+        self._give_up_loading()
+
+        def done(sound: Sound) -> None:
+            if self._loading is wanted:
+                self._loaded(sound, play=True)
+
+        wanted = self._bridge.run(
+            "sound", lambda: Sound.from_file(file, name), done, self.failed.emit
+        )
         self._loading = wanted
 
     def clear(self) -> None:

@@ -81,6 +81,12 @@ KEYS: tuple[Key, ...] = (
         group="Generate",
     ),
     Key(
+        action="train",
+        sequences=("Ctrl+T",),
+        meaning="Train a model of your own on a folder of sounds",
+        group="Generate",
+    ),
+    Key(
         action="submit_prompt",
         sequences=("Return",),
         meaning="Generate, while typing a prompt (Shift+Enter starts a new line)",

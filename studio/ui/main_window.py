@@ -39,6 +39,8 @@ from studio.ui.status_line import StatusLine
 from studio.ui.take_away import TakeAway
 from studio.ui.take_commands import TakeCommands
 from studio.ui.takes import Takes, TakeState
+from studio.ui.train_panel import TrainPanel
+from studio.ui.train_run import TrainRun
 from studio.ui.transport_bar import TransportBar
 from studio.ui.waveform_panel import WaveformPanel
 from studio.workstation.workstation import Workstation
@@ -99,6 +101,8 @@ class MainWindow(QMainWindow):
         self.device_notice = DeviceNotice(self.speaker, self.banner, self)
         self.library_panel.mark_what_is_heard(self.audition)
         self.model_choice = ModelChoice(workstation, self.models, self.generate_panel, self)
+        self.train_run = TrainRun(workstation, bridge, self.models, self)
+        self.train_panel = TrainPanel(self.train_run, self.models, bridge, self)
         self.take_away = TakeAway(
             library=self.library_panel,
             waveform=self.waveform_panel,
@@ -120,6 +124,7 @@ class MainWindow(QMainWindow):
         self._connect_sound()
         self._connect_takes()
         self._connect_library()
+        self._connect_training()
         self._bind_keys()
         self._restore_places()
         self._unsubscribe = workstation.subscribe(bridge.hear_change)
@@ -191,6 +196,19 @@ class MainWindow(QMainWindow):
         panel.table.row_reached.connect(self._load)
         panel.table.load_requested.connect(self._load)
 
+    def _connect_training(self) -> None:
+        panel = self.train_panel
+        self.generate_panel.fields.model_combo.train_wanted.connect(panel.bring_up)
+        panel.play_wanted.connect(self.audition.show_file)
+        panel.chosen.connect(self.generate_panel.choose_model)
+        self.train_run.said.connect(self.status_line.show_event)
+        self.train_run.failed.connect(self._training_failed)
+
+    def _training_failed(self, error: StudioError) -> None:
+        """The dialog shows it itself while it is open."""
+        if not self.train_panel.isVisible():
+            self.show_error(error)
+
     def _bind_keys(self) -> None:
         panel, view, commands = self.library_panel, self.waveform_panel.view, self.commands
         actions: dict[str, Callable[[], object]] = {
@@ -202,6 +220,7 @@ class MainWindow(QMainWindow):
             "extend": commands.extend,
             "regenerate": commands.regenerate,
             "models": self.model_choice.dialog.bring_up,
+            "train": self.train_panel.bring_up,
             "search": self.browser.focus_search,
             "favourite": panel.toggle_favourite,
             "tag": panel.table.edit_tags,
@@ -290,6 +309,7 @@ class MainWindow(QMainWindow):
         self._unsubscribe()
         self.speaker.stop()
         self.model_choice.close()
+        self.train_panel.close()
         try:
             self._workstation.update_settings(
                 **self.generate_panel.choices(),

@@ -1,7 +1,7 @@
 """The box that chooses a model.
 
 Owns its items: the models on this computer, one that a stored recipe names, and the door to the
-list of all models.
+list of all models and to the training of one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from studio.ui.controls import ComboBox
 from studio.ui.keys import tooltip
 
 _ALL_MODELS = "Models..."
+_TRAIN = "Train..."
+_DOORS = (_TRAIN, _ALL_MODELS)
 
 
 class ModelBox(ComboBox):
@@ -25,10 +27,12 @@ class ModelBox(ComboBox):
     Signals:
         model_chosen(str): Another model was chosen, by its name or folder.
         models_wanted(): The list of all models should be shown.
+        train_wanted(): The window in which one is trained should be shown.
     """
 
     model_chosen = Signal(str)
     models_wanted = Signal()
+    train_wanted = Signal()
 
     def __init__(self, model: str) -> None:
         super().__init__()
@@ -66,7 +70,8 @@ class ModelBox(ComboBox):
             self.addItem(Path(name).name if Path(name).is_absolute() else name, name)
             self.setItemData(self.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
         self.insertSeparator(self.count())
-        self.addItem(_ALL_MODELS, None)
+        for door in _DOORS:
+            self.addItem(door, None)
         self._select()
 
     def _select(self) -> None:
@@ -76,8 +81,9 @@ class ModelBox(ComboBox):
     def _activated(self, index: int) -> None:
         name = self.itemData(index)
         if name is None:
+            door = self.itemText(index)
             self._select()
-            self.models_wanted.emit()
+            (self.train_wanted if door == _TRAIN else self.models_wanted).emit()
         elif name != self._model:
             self._model = name
             self._select()

@@ -5,10 +5,13 @@ Owns `Sound`, whether it is finished or still being made. It knows neither Qt no
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.audio.clip import AudioClip
+from studio.audio.files import read_audio
 from studio.audio.peaks import PeakPyramid
 from studio.generation.request import GenerationRequest
 from studio.library.records import SampleRecord
@@ -28,6 +31,7 @@ class Sound:
         key: None when unknown.
         seed: None for an import.
         record: The library's row, once there is one.
+        file: Where it was read, for a sound that is not in the library.
         job_id: The job that is making it, while it grows.
         pyramid: Peaks of what there is so far.
         clip: The whole sound; None while it grows.
@@ -53,6 +57,7 @@ class Sound:
         self.key = key
         self.seed = seed
         self.record: SampleRecord | None = None
+        self.file: Path | None = None
         self.job_id: int | None = None
         self.pyramid = PeakPyramid(channels)
         self.clip: AudioClip | None = None
@@ -74,6 +79,27 @@ class Sound:
             seed=record.seed,
         )
         sound.record = record
+        sound.complete(clip)
+        return sound
+
+    @classmethod
+    def from_file(cls, file: Path, name: str) -> Sound:
+        """A sound that is not in the library, its peaks computed here.
+
+        Raises:
+            AudioFileError: The file is missing or unreadable.
+        """
+        clip = read_audio(file)
+        sound = cls(
+            name=name,
+            sample_rate=clip.sample_rate,
+            channels=clip.channels,
+            tempo_bpm=None,
+            bars=None,
+            key=None,
+            seed=None,
+        )
+        sound.file = file
         sound.complete(clip)
         return sound
 

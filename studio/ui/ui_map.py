@@ -121,6 +121,7 @@ class UiMap(QObject):
             "rows": window.library_panel.model.total,
             "jobs": [take.state for take in window.takes.all],
             "banner": window.banner.message,
+            "training": window.train_run.state,
             "first_sound_ms": _rounded(self._first_sound_ms),
             "max_stall_ms": _rounded(self._max_stall_ms),
         }
