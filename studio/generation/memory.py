@@ -14,6 +14,10 @@ import sys
 def give_back_memory() -> None:
     """Return what was freed: glibc keeps it otherwise, 0.9 GB of it after a small model."""
     gc.collect()
+    # Where a model was on a graphics card; a process that has none has not imported torch.
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
     if sys.platform != "linux":
         return
     # Other C libraries of Linux have no such call.
