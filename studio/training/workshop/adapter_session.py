@@ -49,8 +49,13 @@ from studio.training.workshop.token_cache import TokenCache
 from studio.training.workshop.trainer import Material, Trainer
 from studio.training.workshop.words import Caption
 
-USUAL_RATE = 1e-3
+_RATE, _RATE_WIDTH = 3e-3, 256
 Ask = Callable[[], bool]
+
+
+def usual_rate(width: int) -> float:
+    """The highest learning rate for an adapter of a decoder of this width."""
+    return min(_RATE, _RATE * _RATE_WIDTH / width)
 
 
 def _unheard(event: Event) -> None:
@@ -108,7 +113,7 @@ class AdapterSession(WorkshopSession):
             replace(
                 settings,
                 codec=base.folder,
-                learning_rate=settings.learning_rate or USUAL_RATE,
+                learning_rate=settings.learning_rate or usual_rate(shapes.decoder.dim),
                 context_seconds=context,
                 variants=variants,
             ),

@@ -18,7 +18,7 @@ from studio.models.backend import Condition
 from studio.models.bundle import Bundle, open_bundle
 from studio.models.selection import load_backend
 from studio.training.lora import AdapterRecipe
-from studio.training.workshop.adapter_session import AdapterSession
+from studio.training.workshop.adapter_session import AdapterSession, usual_rate
 from studio.training.workshop.checkpoint import CURRENT, CURVE
 from studio.training.workshop.dataset import Corpus
 from studio.training.workshop.events import (
@@ -191,6 +191,11 @@ def test_a_run_that_was_stopped_takes_the_same_course(session: Make, tmp_path: P
     assert all(
         np.array_equal(first.changes[name].up, second.changes[name].up) for name in first.changes
     )
+
+
+def test_wider_bases_are_changed_more_carefully(session: Make) -> None:
+    assert [usual_rate(width) for width in (128, 256, 1024)] == [3e-3, 3e-3, 7.5e-4]
+    assert _out(session(learning_rate=None)).peak_rate == 3e-3
 
 
 def test_another_recipe_does_not_go_on_with_a_run(session: Make) -> None:
