@@ -93,15 +93,14 @@ class NativeCodec:
         codes = np.zeros((len(audio), self.config.codebooks, frames), dtype=np.int64)
         for some in _batches(len(audio)):
             done = 0
-            for latents in self._passage(self._whole_encoder(), audio[some, :, None]):
+            for latents in self._latents(audio[some]):
                 codes[some, :, done : done + latents.shape[1]] = self.quantise(latents)
                 done += latents.shape[1]
         return codes
 
     def latents(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
         """Waveform [B, N] to unquantised latents [B, T, D]."""
-        pieces = list(self._passage(self._whole_encoder(), audio[:, :, None]))
-        return np.concatenate(pieces, axis=1)
+        return np.concatenate(list(self._latents(audio)), axis=1)
 
     def decode(self, codes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Codes [B, K, T] to a waveform [B, T x hop]; nothing else grows with T."""
@@ -139,18 +138,19 @@ class NativeCodec:
         return CodeStream(self, self._open(self._decoder, rows))
 
     def _sounds(self, codes: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-        stream = self.stream(len(codes))
+        stream = self._open(self._decoder, len(codes))
         for start in range(0, codes.shape[2], BLOCK_FRAMES):
-            yield stream.push(codes[:, :, start : start + BLOCK_FRAMES])
-        yield stream.finish()
+            end = start + BLOCK_FRAMES
+            latents = self.embed(codes[:, :, start:end])
+            yield stream.push(latents, last=end >= codes.shape[2])[:, :, 0]
 
-    def _passage(self, network: Network, x: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """What `network` makes of [B, n, C], as it becomes final."""
-        stream = self._open(network, len(x))
+    def _latents(self, audio: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        network = self._whole_encoder()
+        stream = self._open(network, len(audio))
         block = BLOCK_FRAMES * network.step_in
-        for start in range(0, x.shape[1], block):
-            yield stream.push(x[:, start : start + block])
-        yield stream.finish()
+        for start in range(0, audio.shape[1], block):
+            end = start + block
+            yield stream.push(audio[:, start:end, None], last=end >= audio.shape[1])
 
     def _open(self, network: Network, rows: int) -> NetworkStream:
         threads = self._threads

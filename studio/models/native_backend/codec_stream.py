@@ -53,22 +53,30 @@ class NetworkStream:
         steps = int((self.layers["layers"] * (self.layers["most"] + 2)).max())
         self._counters = np.zeros((steps + _PHASES, 2), dtype=np.int64)
 
-    def push(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Input [items, n, C] in; the output [items, m, C'] that became final out."""
+    def push(self, x: NDArray[np.float32], *, last: bool = False) -> NDArray[np.float32]:
+        """Input [items, n, C] in; the output [items, m, C'] that became final out.
+
+        After the `last` input, which is not empty, all of it is out, and nothing more goes in.
+        """
         block = BLOCK_FRAMES * self._network.step_in
         pieces = []
         for start in range(0, x.shape[1], block):
             self._take_in(x[:, start : start + block])
+            if last and start + block >= x.shape[1]:
+                self._end()
             pieces.append(self._flow())
         return self._joined(pieces)
 
     def finish(self) -> NDArray[np.float32]:
-        """The output that was still held back; from then on nothing is to be pushed."""
-        first = self._buffers[:, 0]
-        if first["filled"][0] <= 0 or first["total"][0] != UNKNOWN:
+        """The output that was still held back; nothing more goes in, if anything did."""
+        first = self._buffers[0, 0]
+        if first["filled"] <= 0 or first["total"] != UNKNOWN:
             return self._joined([])
-        first["total"] = first["filled"]
+        self._end()
         return self._flow()
+
+    def _end(self) -> None:
+        self._buffers[:, 0]["total"] = self._buffers[0, 0]["filled"]
 
     @property
     def computed(self) -> NDArray[np.int64]:
