@@ -137,6 +137,8 @@ def open_adapter(folder: Path) -> Adapter:
         settings = _Settings.of(config)
     except ModelError as error:
         raise file_fault(config_file, error.user_message) from error
+    except ArithmeticError as error:
+        raise file_fault(config_file, f"a number is out of range ({error})") from error
     weights = _Weights(weights_file)
     changes = {
         module: settings.scaled(config_file, module, *pair)

@@ -302,6 +302,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a pattern that is one": (_config(alpha_pattern={"(a+)+$": 3}), "not the name of a module"),
     "alpha of text": (_config(lora_alpha="much"), "lora_alpha must be a number"),
     "alpha of nothing": (_config(lora_alpha=float("nan")), "lora_alpha must be a number"),
+    "alpha beyond any number": (_config(lora_alpha=10**400), "out of range"),
     "rank of millions": (_config(r=10**7), "r must be a whole number"),
     "base that is no text": (_config(base_model_name_or_path=["a"]), "base_model_name_or_path"),
     "cut weights": (_cut, "damaged or not complete"),
