@@ -72,7 +72,7 @@ class TrainPanel(QDialog):
         self._models = models
         self._bridge = bridge
         self._made: ModelEntry | None = None
-        self._copies = 0
+        self._shown_state = run.state
         self.banner = Banner("train_banner")
         self.choices = TrainChoices()
         self.found = FoundPage()
@@ -176,6 +176,7 @@ class TrainPanel(QDialog):
 
     def _show_state(self) -> None:
         run = self._run
+        turned, self._shown_state = run.state != self._shown_state, run.state
         training = run.state in ("training", "paused")
         self.scan_button.setEnabled(not run.busy)
         self.start_button.setVisible(not training and run.state != "stopping")
@@ -194,10 +195,18 @@ class TrainPanel(QDialog):
         self.bar.setRange(0, 0 if share is None else _BAR_STEPS)
         if share is not None:
             self.bar.setValue(round(share * _BAR_STEPS))
+        if turned:
+            self._lead_focus()
+
+    def _lead_focus(self) -> None:
+        """From a button that is no use now to the one that is."""
+        buttons = (self.start_button, self.pause_button, self.stop_button)
+        if self.focusWidget() in (None, *buttons, self.scan_button, self.close_button):
+            useful = [each for each in buttons if each.isVisible() and each.isEnabled()]
+            (useful or [self.close_button])[0].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _begun(self) -> None:
         self._made = None
-        self._copies = 0
         self.previews.clear()
         self.meter.show_preview(None)
         self.notice_label.setText("")

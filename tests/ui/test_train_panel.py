@@ -375,6 +375,19 @@ def test_pause_go_on_and_stop(panel, trainings, qtbot):
     assert panel.banner.message is None
 
 
+def test_the_focus_follows_what_can_be_done(panel, trainings, qtbot):
+    panel.choices.set_folder(FOLDER)
+    panel.scan_button.setFocus()
+    panel.scan_button.click()
+    assert panel.focusWidget() is panel.stop_button
+    trainings.jobs[-1].future.set_result(made_up_plan())
+    settle(qtbot, lambda: panel.focusWidget() is panel.start_button)
+    panel.start_button.click()
+    assert panel.focusWidget() is panel.pause_button
+    trainings.jobs[-1].future.set_exception(CancelledError("Stopped."))
+    settle(qtbot, lambda: panel.focusWidget() is panel.start_button)
+
+
 def test_a_finished_model_is_listed_and_can_be_used(panel, shown, shelf, trainings, qtbot):
     job = begin(panel, trainings)
     entry = made_up_model("tape loops old", registered=True, path=Path("/models/tape"))

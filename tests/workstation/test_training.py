@@ -22,7 +22,14 @@ from studio.core.paths import Paths
 from studio.training.workshop.events import Finished, Paused, PreviewMade, Resumed, StepDone
 from studio.workstation.models import Models
 from studio.workstation.training import Trainings
-from studio.workstation.training_child import CurveSoFar, Order, TrainingEvent, _in_window_words
+from studio.workstation.training_child import (
+    CurveSoFar,
+    Done,
+    Order,
+    SizeMeasured,
+    TrainingEvent,
+    _in_window_words,
+)
 from studio.workstation.training_request import REQUEST_FILE, TrainingRequest, kept_request
 from studio.workstation.workstation import Workstation
 from tests.generation.tiny_bundle import write_tiny_bundle
@@ -93,7 +100,8 @@ def trainings(workstation: Workstation) -> Trainings:
 
 def test_a_folder_becomes_a_model_of_the_list(workstation: Workstation, ask: Ask) -> None:
     events: list[TrainingEvent] = []
-    entry = workstation.train(ask(preview_every=3), events.append).future.result(WAIT)
+    request = ask(preview_every=3, conditioners="text")
+    entry = workstation.train(request, events.append).future.result(WAIT)
     assert (entry.name, entry.kind, entry.registered) == ("warm pads", "text", True)
     assert entry in workstation.models()
     assert [event.step for event in of_kind(events, StepDone)] == [1, 2, 3, 4, 5, 6]
@@ -253,6 +261,32 @@ def test_only_one_training_runs_at_a_time(silent: Trainings, ask: Ask) -> None:
     assert silent.stopped() == ()
     job.stop()
     assert isinstance(job.future.exception(WAIT), TrainingError)
+
+
+def _measuring_child(inbox: Connection, outbox: Connection, order: Order) -> None:
+    """Measures two sizes in no time."""
+    with outbox:
+        for name in ("nano", "micro"):
+            outbox.send(
+                SizeMeasured(name=name, training_steps_per_second=4.0, times_real_time=12.5)
+            )
+        outbox.send(Done())
+
+
+def test_measured_sizes_are_remembered_for_their_codec(paths: Paths, ask: Ask) -> None:
+    paths.create()
+    models = Models(paths.models_dir)
+    trainings = Trainings(paths.models_dir, models, target=_measuring_child)
+    events: list[TrainingEvent] = []
+    request = ask(codec="house")
+    found = trainings.measure_sizes(request, events.append).future.result(WAIT)
+    assert list(found) == ["nano", "micro"]
+    assert len(of_kind(events, SizeMeasured)) == 2
+    later = Trainings(paths.models_dir, Models(paths.models_dir))
+    assert later.sizes("house")["micro"].times_real_time == 12.5
+    assert later.sizes("another") == {}
+    trainings.close()
+    models.close()
 
 
 def test_a_stopped_run_can_be_forgotten(silent: Trainings, ask: Ask, paths: Paths) -> None:
