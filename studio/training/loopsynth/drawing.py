@@ -194,9 +194,9 @@ def _draw_silence(
         pumping=False,
         riser="",
         gains=(
-            float(rng.choice([0.22, 0.27, 0.32])),
-            float(rng.choice([0.95, 1.1, 1.3])),
-            float(rng.choice([0.46, 0.58])),
+            float(rng.choice([0.18, 0.22, 0.26])),
+            float(rng.choice([1.0, 1.2, 1.4])),
+            float(rng.choice([0.5, 0.62])),
         ),
         drive=style.drive * float(rng.choice([0.9, 1.0, 1.15])),
     )

@@ -95,7 +95,8 @@ def _with_character(sound: Sound, voice: str, character: str, rng: np.random.Gen
             slower = np.arange(int(len(sound) * 1.3)) / 1.3
             return np.interp(slower, np.arange(len(sound)), sound).astype(np.float32)
         case "metallic":
-            return _ringing(sound, float(rng.uniform(320, 680)), 0.5, 0.75)
+            dry, wet = (0.9, 0.3) if voice == "kick" else (0.5, 0.75)
+            return _ringing(sound, float(rng.uniform(320, 680)), dry, wet)
         case "industrial":
             rung = _ringing(sound, float(rng.uniform(90, 260)), 0.8, 0.5)
             return _room(soft_clip(rng.uniform(3, 5) * rung), rng, 0.035, 0.03)

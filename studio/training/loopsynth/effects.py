@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from studio.training.loopsynth.oscillators import Sound, shaped_noise, soft_clip
 from studio.training.loopsynth.timing import FRAME_SAMPLES, SAMPLE_RATE
 
-CEILING: Final = 0.966
-"""True peak of a master: 0.3 dB under full scale."""
+CEILING: Final = 0.9
+"""True peak of a master: 0.9 dB under full scale."""
 
 _BLOCK: Final = 64
 _ROOM_SECONDS: Final = {"small": 0.12, "large": 0.45}
-_SINC_REACH: Final = 16
+_SINC_REACH: Final = 20
 _BETWEEN: Final = (0.25, 0.5, 0.75)
 
 
@@ -91,7 +91,7 @@ def true_peak(samples: Sound) -> float:
     """The largest size between samples too, four times oversampled around the loud ones."""
     size = np.abs(samples)
     highest = float(size.max())
-    loud = np.flatnonzero(size > 0.7 * highest)
+    loud = np.flatnonzero(size > 0.6 * highest)
     loud = loud[np.argsort(size[loud])[::-1][:6_000]]
     near = np.arange(-_SINC_REACH, _SINC_REACH + 1)
     around = samples[(loud[:, None] + near) % len(samples)]

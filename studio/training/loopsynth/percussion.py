@@ -156,7 +156,7 @@ def _snare(rng: np.random.Generator, style: Style) -> Sound:
     shell += 0.5 * sine(pitch_hz * 1.59, samples) * decay(samples, 0.035)
     wires = shaped_noise(rng, samples, rng.uniform(900, 2_200), rng.uniform(7_000, 13_000))
     wires *= decay(samples, fades)
-    return soft_clip((rng.uniform(*style.snare_body) * shell + 0.45 * wires) * 1.6)
+    return soft_clip((rng.uniform(*style.snare_body) * shell + 0.6 * wires) * 1.6)
 
 
 def _clap(rng: np.random.Generator, style: Style) -> Sound:
@@ -270,13 +270,13 @@ def _perc(rng: np.random.Generator, style: Style) -> Sound:
 Maker = Callable[[np.random.Generator, Style], Sound]
 MAKERS: Final[Mapping[str, tuple[Maker, float]]] = MappingProxyType(
     {
-        "kick": (_kick, 0.85),
+        "kick": (_kick, 0.76),
         "snare": (_snare, 0.9),
         "clap": (_clap, 0.8),
         "hat": (_closed_hat, 0.7),
         "openhat": (_open_hat, 0.62),
         "ride": (_ride, 0.56),
-        "tom": (_tom, 0.65),
+        "tom": (_tom, 0.6),
         "rim": (_rim, 0.6),
         "crash": (_crash, 0.6),
         "shaker": (_shaker, 0.6),

@@ -151,7 +151,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
             melodies=("bell", "flute", "harp", "glass", "lead"),
             pads=("choir", "strings", "warm"),
             lead=0.6,
-            drive=1.5,
+            drive=1.35,
         ),
         "breakbeat": GenreStyle(
             weight=0.05,
