@@ -21,6 +21,7 @@ from studio.training.workshop.network import Batch, Network, decoder_of, loss_su
 from studio.training.workshop.settings import TrainingSettings
 
 _TIMED_STEPS = 3
+_LONG_SECONDS = 2.0
 _CLEARLY_FASTER = 0.9
 _BYTES_OF_TRAINING = 16
 _BYTES_OF_A_NUMBER = 4
@@ -121,6 +122,10 @@ def measure_pace(
     if wanted is None and settings.precision != "auto":
         wanted = settings.precision == "bfloat16"
     formats = (False, True) if wanted is None else (wanted,)
+    first = batch.parts(1)[0]
+    if at_once * _seconds(network, first, bfloat16=formats[0]) > _LONG_SECONDS:
+        # One segment tells enough of a large network.
+        batch, passes = first, rows
     fastest: Pace | None = None
     for threads in _threads_to_try(settings, device):
         torch.set_num_threads(threads)
@@ -171,7 +176,9 @@ def _seconds(network: Network, batch: Batch, *, bfloat16: bool) -> float:
         if batch.codes.device.type == "cuda":
             torch.cuda.synchronize()
 
-    step()
+    first = _timed(step)
+    if first > _LONG_SECONDS:
+        return first
     return min(_timed(step) for _ in range(_TIMED_STEPS))
 
 
