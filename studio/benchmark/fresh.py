@@ -10,6 +10,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -103,25 +104,39 @@ def _run(take: FreshTake) -> _Run:
         assert isinstance(memory, _Memory)
         child.join(_END_SECONDS)
     finally:
-        inbox.close()
+        # Closed before, the pipe would be its last complaint.
         if child.is_alive():
             child.kill()
         child.join()
+        inbox.close()
     start, load, first_sound = (late - early for early, late in itertools.pairwise(times))
     return _Run(start=start, load=load, first_sound=first_sound, memory=memory)
 
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Ctrl+C is this process's to answer; one that starts in here never hears of it."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Ctrl+C is this process's to answer; one that starts in here never hears of it.
+
+    This one answers afterwards, when the other has read what it shall do: the mask, which the
+    other inherits, holds back only what is sent to this thread.
+    """
+    alone = threading.current_thread() is threading.main_thread()
+    if not alone or not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # its start, in the midst of ours, would lift the mask
+    heard: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler or signal.default_int_handler)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def _heard(inbox: Connection) -> object:

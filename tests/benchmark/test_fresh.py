@@ -56,6 +56,21 @@ def test_what_the_process_imports_is_not_the_benchmarks(repository: Path) -> Non
     assert ended.stdout == "[]\n"
 
 
+def test_an_interrupt_waits_until_the_process_has_started() -> None:
+    reached = []
+
+    def start() -> None:
+        with fresh._deaf_to_interrupts():
+            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            reached.append("the end")
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert reached == ["the end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_an_interrupt_leaves_neither_a_folder_nor_a_traceback(
     tmp_path: Path, repository: Path
 ) -> None:
