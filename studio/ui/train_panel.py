@@ -200,7 +200,7 @@ class TrainPanel(QDialog):
 
     def _lead_focus(self) -> None:
         """From a button that is no use now to the one that is."""
-        buttons = (self.start_button, self.pause_button, self.stop_button)
+        buttons = (self.use_button, self.start_button, self.pause_button, self.stop_button)
         if self.focusWidget() in (None, *buttons, self.scan_button, self.close_button):
             useful = [each for each in buttons if each.isVisible() and each.isEnabled()]
             (useful or [self.close_button])[0].setFocus(Qt.FocusReason.OtherFocusReason)
@@ -226,14 +226,14 @@ class TrainPanel(QDialog):
         self.meter.show_preview(preview)
 
     def _noticed(self, line: str) -> None:
-        self.notice_label.setText(line)
-        self.notice_label.setToolTip(line)
+        self.notice_label.setText(f"{line[:1].upper()}{line[1:]}")
         self.notice_label.show()
 
     def _finished(self, entry: ModelEntry) -> None:
         self._made = entry if entry.plays else None
         self.stopped_combo.setCurrentIndex(0)
         self._show_state()
+        self._lead_focus()
 
     def _show_error(self, error: StudioError) -> None:
         self.banner.show_error(error_line(error))
@@ -314,9 +314,8 @@ class TrainPanel(QDialog):
         self.found_tab = _tab("train_found_tab", "Folder", "What was found, and the estimate")
         self.run_tab = _tab("train_run_tab", "Training", "Losses, previews, overfit meter")
         self.found_tab.setChecked(True)
-        self.notice_label = ElidedLabel()
-        self.notice_label.setObjectName("train_notice")
-        self.notice_label.setProperty("dim", True)
+        self.notice_label = dim_label("", "train_notice")
+        self.notice_label.setWordWrap(True)
         self.notice_label.hide()
         self.state_label = ElidedLabel()
         self.state_label.setObjectName("train_state")

@@ -396,6 +396,7 @@ def test_a_finished_model_is_listed_and_can_be_used(panel, shown, shelf, trainin
         job.future.set_result(entry)
     assert shown.models.entry("tape loops old") == entry
     assert "stands among the models" in panel.state_label.text()
+    assert panel.focusWidget() is panel.use_button
     panel.use_button.click()
     assert shown.generate_panel.model() == "tape loops old"
     assert not panel.isVisible()
