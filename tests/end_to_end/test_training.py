@@ -38,7 +38,7 @@ def write_loops(folder: Path) -> Path:
 
 def losses(studio: Studio) -> int:
     file = studio.data_dir / "models" / "training" / "loops" / "losses.jsonl"
-    return file.read_text().count("nats") if file.exists() else 0
+    return file.read_text().count('"nats"') if file.exists() else 0
 
 
 def choose(studio: Studio, screen: Screen, box: str, key: str) -> None:
