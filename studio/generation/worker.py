@@ -55,6 +55,7 @@ class GenerationWorker:
         self._queue: deque[_Entry] = deque()
         self._running: _Entry | None = None
         self._warm: WarmUp | None = None
+        self._warming_up = False
         self._closed = False
         self._numbers = itertools.count(1)
         self._thread: threading.Thread | None = None
@@ -74,7 +75,9 @@ class GenerationWorker:
         job = Job(id=next(self._numbers), request=request, on_cancel=self.cancel)
         job.future.set_running_or_notify_cancel()  # only `cancel` ends it, not the future's own
         entry = _Entry(job=job, listener=listener)
-        self._tell(entry, "queued")
+        with self._changed:
+            is_next = self._warming_up and not self._queue
+        self._tell(entry, "loading" if is_next else "queued")
         with self._changed:
             self._refuse_when_closed()
             self._queue.append(entry)
@@ -173,10 +176,13 @@ class GenerationWorker:
                 self._load(warm)
 
     def _load(self, wanted: WarmUp) -> None:
+        self._warming_up = True
         try:
             self._process.warm_up(wanted.model, wanted.precision)
         except StudioError as error:
             _LOG.warning("Warming up %s: %s", wanted.model, error.user_message)
+        finally:
+            self._warming_up = False
 
     def _run(self, entry: _Entry) -> None:
         try:

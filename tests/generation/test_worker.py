@@ -214,6 +214,26 @@ def test_a_fault_while_warming_up_is_left_to_the_next_job(
     assert worker.submit(request()).future.result(WAIT)
 
 
+def test_a_job_that_waits_for_the_warm_up_says_that_the_model_is_being_loaded(
+    worker: GenerationWorker, process: HeldProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warming, warm = threading.Event(), threading.Event()
+
+    def warm_up(model: str, precision: str | None = None) -> None:
+        warming.set()
+        assert warm.wait(WAIT)
+
+    monkeypatch.setattr(process, "warm_up", warm_up)
+    worker.warm_up("house")
+    assert warming.wait(WAIT)
+    first, _ = worker.submit(request()), worker.submit(request())
+    assert [job.state for job in worker.jobs()] == ["loading", "queued"]
+    warm.set()
+    process.go.release()
+    process.go.release()
+    assert first.future.result(WAIT)
+
+
 def test_closing_cancels_what_waits_and_what_runs(
     worker: GenerationWorker, process: HeldProcess
 ) -> None:
