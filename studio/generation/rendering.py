@@ -9,12 +9,14 @@ Letters in shapes: B takes, K codebooks, T codec frames.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.core.errors import CancelledError
+from studio.generation.lanes import Lane, lane_pool
 from studio.generation.planning import RenderPlan
 from studio.generation.request import Chunk
 from studio.generation.streaming import TakeStream
@@ -24,6 +26,7 @@ from studio.models.chroma import CHROMA_RATE
 
 _CACHE_BYTES = 2 * 2**30
 _STREAMS = 2
+_SOUND_THREADS = 2
 
 Rendered = tuple[NDArray[np.int64], NDArray[np.float32]]
 
@@ -53,19 +56,25 @@ def render(
     Raises:
         CancelledError: `cancelled` said so.
     """
-    takes = [_Growing(backend, plan) for plan in plans]
-    for place, take in enumerate(takes):
-        for chunk in take.add(take.head):
-            yield place, chunk
-    for frames in new_frames(backend, plans, cancelled):
+    # Sound grows beside the steps where the backend's library lets two threads compute at once.
+    beside = backend.info.backend == "native"
+    with lane_pool(min(len(plans), _SOUND_THREADS) if beside else 0) as pool:
+        takes = [_Growing(backend, plan, pool) for plan in plans]
+        for take in takes:
+            take.add(take.head)
+        for frames in new_frames(backend, plans, cancelled):
+            for place, take in enumerate(takes):
+                take.make(frames[place])
+                for chunk in take.grown():
+                    yield place, chunk
+        for take in takes:
+            take.add(take.tail)
+            take.end()
         for place, take in enumerate(takes):
-            for chunk in take.make(frames[place]):
+            take.wait()
+            for chunk in take.grown():
                 yield place, chunk
-    for place, take in enumerate(takes):
-        for chunk in take.add(take.tail):
-            yield place, chunk
-        yield place, take.finish()
-    return [take.rendered for take in takes]
+        return [take.rendered for take in takes]
 
 
 def new_frames(
@@ -105,9 +114,11 @@ def kept_codes(plan: RenderPlan, info: ModelInfo) -> tuple[NDArray[np.int64], ND
 
 
 class _Growing:
-    """One take while it is made."""
+    """One take while it is made; its sound may be made by another thread."""
 
-    def __init__(self, backend: MusicBackend, plan: RenderPlan) -> None:
+    def __init__(
+        self, backend: MusicBackend, plan: RenderPlan, pool: ThreadPoolExecutor | None
+    ) -> None:
         info = backend.info
         self.head, self.tail = kept_codes(plan, info)
         self._stream = TakeStream(
@@ -118,6 +129,7 @@ class _Growing:
             sample_frames=plan.sample_frames,
             seam_frames=plan.seam_frames,
         )
+        self._lane: Lane[Chunk] = Lane(pool)
         self._codes: list[NDArray[np.int64]] = []
         self._made = 0
         self._total = plan.new_to - plan.new_from
@@ -125,36 +137,49 @@ class _Growing:
 
     @property
     def rendered(self) -> Rendered:
-        """Codes and sound, after `finish`."""
+        """Codes and sound, after `end` and `wait`."""
         assert self._samples is not None
         return np.stack(self._codes, axis=1), self._samples
 
-    def add(self, codes: NDArray[np.int64]) -> Iterator[Chunk]:
+    def add(self, codes: NDArray[np.int64]) -> None:
         """Take kept codes [K, n] in."""
         for frame in codes.T:
-            yield from self._push(frame)
+            self._push(frame)
 
-    def make(self, frame: NDArray[np.int64]) -> Iterator[Chunk]:
+    def make(self, frame: NDArray[np.int64]) -> None:
         """Take a new frame [K] in."""
         self._made += 1
-        yield from self._push(frame)
+        self._push(frame)
 
-    def finish(self) -> Chunk:
-        """The sound that was held back."""
-        last, self._samples = self._stream.finish()
-        return self._chunk(last)
+    def end(self) -> None:
+        """Give the sound that was held back, too."""
+        made = self._made
+        self._lane.add(lambda: self._finish(made))
 
-    def _push(self, frame: NDArray[np.int64]) -> Iterator[Chunk]:
+    def grown(self) -> Iterator[Chunk]:
+        """The sound that became final meanwhile."""
+        return self._lane.results()
+
+    def wait(self) -> None:
+        """Come back when all sound is made."""
+        self._lane.wait()
+
+    def _push(self, frame: NDArray[np.int64]) -> None:
         self._codes.append(frame)
-        new = self._stream.push(frame)
-        if new is not None:
-            yield self._chunk(new)
+        made = self._made
+        group = self._stream.collect(frame)
+        if group is not None:
+            self._lane.add(lambda: self._chunk(self._stream.decode(group), made))
 
-    def _chunk(self, samples: NDArray[np.float32]) -> Chunk:
+    def _finish(self, made: int) -> Chunk:
+        last, self._samples = self._stream.finish()
+        return self._chunk(last, made)
+
+    def _chunk(self, samples: NDArray[np.float32], made: int) -> Chunk:
         return Chunk(
             start_frame=self._stream.told_frames - samples.shape[1],
             samples=samples,
-            done_steps=self._made,
+            done_steps=made,
             total_steps=self._total,
         )
 

@@ -6,8 +6,6 @@ model beyond its codec's stream, and no request.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +23,9 @@ _STEADY_GROUP = 25
 class TakeStream:
     """Collects codec frames, gives sound as early as it is final.
 
-    What `push` returns, limited, is the take up to the last sample, except for the first
-    `seam_frames`: `finish` blends those with what followed the end, so that the loop closes.
+    `collect` belongs to one thread, `decode` and `finish` to one that may be another. What `decode`
+    returns, limited, is the take up to the last sample, except for the first `seam_frames`:
+    `finish` blends those with what followed the end, so that the loop closes.
 
     Args:
         codec: A fresh stream of the model's codec.
@@ -58,29 +57,36 @@ class TakeStream:
 
     @property
     def told_frames(self) -> int:
-        """Sample frames that `push` has returned so far."""
+        """Sample frames that `decode` has returned so far."""
         return self._told_frames
 
-    def push(self, frame: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    def collect(self, frame: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """Add one codec frame [K].
 
         Returns:
-            New sound [channels, frames] when a group was full, else None.
+            A group of frames [K, n] that `decode` is to be given next, when it is full, else None.
         """
         self._waiting.append(frame)
         size = _GROUP_SIZES[self._groups] if self._groups < len(_GROUP_SIZES) else _STEADY_GROUP
         if len(self._waiting) < size:
             return None
-        return self._tell(self._decoded())
+        group = np.stack(self._waiting, axis=1)
+        self._waiting = []
+        self._groups += 1
+        return group
+
+    def decode(self, group: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The new sound [channels, frames] of the next group."""
+        return self._tell(self._decoded(group))
 
     def finish(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """End of the take.
 
         Returns:
-            The sound that `push` had not given yet, and the whole take; both
+            The sound that `decode` had not given yet, and the whole take; both
             [channels, frames], the take exactly `sample_frames` long.
         """
-        rest = [self._decoded()] if self._waiting else []
+        rest = [self._decoded(np.stack(self._waiting, axis=1))] if self._waiting else []
         last = self._codec.finish()
         if self._stretcher is None:
             rest.append(last)
@@ -93,11 +99,8 @@ class TakeStream:
         whole = whole[:, : self._sample_frames]
         return new, limit_peak(np.ascontiguousarray(whole), PEAK_CEILING)
 
-    def _decoded(self) -> NDArray[np.float32]:
-        codes: Sequence[NDArray[np.int64]] = self._waiting
-        self._waiting = []
-        self._groups += 1
-        samples = self._codec.push(np.stack(codes, axis=1))
+    def _decoded(self, codes: NDArray[np.int64]) -> NDArray[np.float32]:
+        samples = self._codec.push(codes)
         if not np.isfinite(samples).all():
             raise ModelError("The model's sound is not made of numbers; its files may be damaged.")
         return samples if self._stretcher is None else self._stretcher.push(samples)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from studio.core.errors import ModelError
-from studio.models.bundle import Bundle
+from studio.models.bundle import Bundle, codes_fingerprint
 from studio.models.codec_channels import ChannelCodec
 from studio.models.conditioning import Conditioner
 from studio.models.language_config import PITCH_CLASSES
@@ -85,7 +85,7 @@ def load_networks(
             precision = suitable_precision(
                 tensors,
                 shapes.decoder,
-                fingerprint=bundle.fingerprint,
+                fingerprint=codes_fingerprint(bundle.fingerprint),
                 large=large,
                 threads=threads_for(parameters),
                 measurements=measurements,
