@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 
 from studio.core.settings import Settings
 from studio.generation.request import GenerationRequest
-from studio.models.selection import MLX_PRECISIONS, PRECISIONS
+from studio.models.selection import ALL_PRECISIONS, PRECISIONS
 from studio.ui.generate_panel import GeneratePanel
 
 RECIPE = GenerationRequest(prompt="dusty drums", seed=7, tempo_bpm=92.5, bars=2)
@@ -41,7 +41,7 @@ def test_the_weights_are_left_to_model_and_machine_until_they_are_chosen(panel, 
     assert panel.request().precision is None
 
 
-@pytest.mark.parametrize("precision", MLX_PRECISIONS)
+@pytest.mark.parametrize("precision", ALL_PRECISIONS)
 def test_a_format_of_a_recipe_is_offered_as_long_as_it_is_shown(panel, box, precision):
     panel.show_request(GenerationRequest(prompt="", precision=precision))
     assert box.currentText() == precision

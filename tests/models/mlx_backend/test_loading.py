@@ -29,7 +29,7 @@ from studio.models.mlx_backend.packing import (
     QuantisedLinear,
     pack_layers,
 )
-from studio.models.selection import MLX_PRECISIONS, load_backend
+from studio.models.selection import PRECISIONS_OF, load_backend
 from tests.models.mlx_backend.test_parity import codes_of
 from tests.models.reference import (
     CODEBOOKS,
@@ -229,7 +229,7 @@ def test_mlx_is_chosen_by_name(folder: Path) -> None:
     assert not isinstance(load_backend(folder), MlxBackend)
 
 
-@pytest.mark.parametrize("precision", MLX_PRECISIONS)
+@pytest.mark.parametrize("precision", PRECISIONS_OF["mlx"])
 def test_a_precision_is_chosen_by_name(folder: Path, precision: str) -> None:
     assert load_backend(folder, backend="mlx", precision=precision).info.precision == precision
     assert precision in PRECISIONS
