@@ -136,8 +136,7 @@ class TrainChoices(QWidget):
     def set_codec_facts(self, facts: CodecFacts | None) -> None:
         """Take what of the chosen codec decides the sizes."""
         self._facts = facts
-        for place, size in enumerate(SIZES.values()):
-            self.size_combo.setItemText(place, train_words.size_title(size, facts))
+        self._show_sizes()
 
     def set_measured(self, measured: Mapping[str, SizeMeasured]) -> None:
         """Take what was measured on this computer."""
@@ -167,6 +166,7 @@ class TrainChoices(QWidget):
         self.kind_combo.currentIndexChanged.connect(self._show_kind)
         self.codec_combo.currentIndexChanged.connect(lambda: self.codec_changed.emit(self.codec()))
         self.unit_combo.currentIndexChanged.connect(self._show_unit)
+        self.words_combo.currentIndexChanged.connect(self._show_sizes)
         self.changed.connect(self._show_reasons)
 
     def _name_typed(self, text: str) -> None:
@@ -196,6 +196,13 @@ class TrainChoices(QWidget):
         self.length_spin.setRange(1 if steps else 0.1, _MOST_STEPS if steps else _MOST_MINUTES)
         self.length_spin.setSingleStep(500 if steps else 5)
         self.length_spin.setValue(1000 if steps else 15)
+
+    def _show_sizes(self) -> None:
+        words = self.words_combo.currentData() != "none"
+        for place, size in enumerate(SIZES.values()):
+            self.size_combo.setItemText(
+                place, train_words.size_title(size, self._facts, words=words)
+            )
 
     def _show_reasons(self) -> None:
         size = self.size_combo.currentData()

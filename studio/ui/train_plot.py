@@ -17,7 +17,7 @@ from studio.ui import theme
 
 _LEFT, _TOP, _RIGHT, _BOTTOM = 40, 26, 12, 20
 _MOST_POINTS = 4_000
-_SMOOTHING_SHARE = 0.02
+_SMOOTHING_SHARE = 0.04
 _GRID_GAP = 44
 _HELD_OUT = QColor(theme.SELECTION)
 _TRAINED = QColor(theme.TEXT)

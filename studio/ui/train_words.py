@@ -50,6 +50,7 @@ LENGTH: Final = (
     " your sounds by heart."
 )
 MEASURE: Final = "Measure every size on this computer, with this codec; takes a few minutes"
+_USUAL_WORDS: Final = 100
 STOPPED: Final = "A training that was stopped goes on where it was."
 
 
@@ -88,11 +89,15 @@ def read_codec_facts(entry: ModelEntry) -> CodecFacts | None:
     )
 
 
-def size_title(size: Size, codec: CodecFacts | None) -> str:
-    """`micro, 6.3 million, 15 MB`; parameters and bytes of the bundle, without words."""
+def size_title(size: Size, codec: CodecFacts | None, *, words: bool) -> str:
+    """`micro, 8.1 million, 24 MB`: parameters and bytes of the bundle, with some words or none."""
     if codec is None:
         return size.name
-    numbers = size.parameters(codebooks=codec.codebooks, vocabulary=codec.vocabulary)
+    numbers = size.parameters(
+        codebooks=codec.codebooks,
+        vocabulary=codec.vocabulary,
+        text_tokens=_USUAL_WORDS if words else 0,
+    )
     megabytes = 2 * (numbers + codec.parameters) / 1e6
     return f"{size.name}, {numbers / 1e6:.1f} million, {size_text(megabytes)}"
 

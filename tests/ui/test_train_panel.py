@@ -263,9 +263,12 @@ def test_models_on_this_computer_are_bases_and_codecs(panel, shown, shelf, qtbot
 
 def test_a_size_says_its_numbers_and_bytes(panel, qtbot):
     facts = CodecFacts(codebooks=4, vocabulary=512, parameters=3_000_000)
-    assert size_title(SIZES["micro"], facts) == "micro, 5.8 million, 18 MB"
+    assert size_title(SIZES["micro"], facts, words=False) == "micro, 5.8 million, 18 MB"
     panel.choices.set_codec_facts(facts)
+    with_words = panel.choices.size_combo.currentText()
+    panel.choices.words_combo.setCurrentIndex(1)
     assert panel.choices.size_combo.currentText() == "micro, 5.8 million, 18 MB"
+    assert with_words == "micro, 7.8 million, 22 MB"
 
 
 def test_measured_sizes_are_shown(panel, trainings, qtbot):
