@@ -75,7 +75,7 @@ def estimate_lines(plan: TrainingPlan) -> list[str]:
     lines = [
         f"About {spoken_duration(plan.seconds)}: {', '.join(parts)}.",
         f"{plan.size}: {plan.parameters / 1e6:.1f} million numbers to train, {hears},"
-        f" {plan.megabytes:.0f} MB.",
+        f" {plan.megabytes:.{0 if plan.megabytes >= 10 else 1}f} MB.",
         f"{plan.total_steps:,} steps of {plan.batch}, {1 / plan.seconds_a_step:.1f} a second on"
         f" {plan.device}; about {plan.segments:,} segments of {seconds:.1f} s in {plan.variants}"
         f" variants, each seen {plan.epochs:.0f} times.",
