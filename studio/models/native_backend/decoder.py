@@ -19,7 +19,7 @@ from studio.models.language_config import DecoderConfig
 from studio.models.native_backend.decoder_weights import DecoderWeights
 from studio.models.native_backend.gang import together
 from studio.models.native_backend.kernels.decoder import embed, read_text, run_pass
-from studio.models.native_backend.kernels.products import PANEL
+from studio.models.native_backend.kernels.products import PANEL, products_code
 from studio.models.native_backend.panels import rounded_up
 from studio.models.streams import Streams
 
@@ -190,7 +190,7 @@ class CachedDecoder:
             run_pass(
                 blocks, output, self._memory, self._text_memory, streams, places, texts, with_text,
                 self._buffers, self._rooms, self._counters, thread, self._threads,
-                weights.integers, (config.dim, config.heads),
+                weights.integers, (config.dim, config.heads, products_code()),
                 np.float32((config.dim // config.heads) ** -0.5), first_predicted,
             )  # fmt: skip
 
@@ -216,7 +216,7 @@ class CachedDecoder:
             room = _rooms(self._config, len(text), 1, 1)
             read_text(
                 self._weights.matrix("cross_keys_values"), rows, memory, numbers[key],
-                tuple(part[0] for part in room), self._weights.integers,
+                (*(part[0] for part in room), products_code()), self._weights.integers,
             )  # fmt: skip
         texts = [
             (-1, 0) if stream.text is None else (numbers[id(stream.text)], len(stream.text))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.models.language_config import PITCH_CLASSES, DecoderConfig, TextConfig
+from studio.models.native_backend.kernels.products import products_code
 from studio.models.native_backend.kernels.text import BLOCK_ROWS, normalise, project, read_layer
 from studio.models.native_backend.panels import rounded_up
 from studio.models.native_backend.text_weights import (
@@ -102,7 +103,16 @@ class NativeLanguage:
             for layer in range(config.layers):
                 norms, *matrices = (self.arrays[name] for name in layer_names(layer))
                 read_layer(
-                    x, norms, tuple(matrices), biases, places, config.dim, epsilon, memory, buffers
+                    products_code(),
+                    x,
+                    norms,
+                    tuple(matrices),
+                    biases,
+                    places,
+                    config.dim,
+                    epsilon,
+                    memory,
+                    buffers,
                 )
             normalise(x, self.arrays[NORM], x, len(x), config.dim, epsilon)
         return x
@@ -112,7 +122,7 @@ class NativeLanguage:
         if name not in self.arrays:
             return x[:, : self.width]
         out = np.zeros((len(x), rounded_up(self.width)), dtype=np.float32)
-        project(self.arrays[name], x, out, len(x), False)
+        project(products_code(), self.arrays[name], x, out, len(x), False)
         projected: Floats = out[:, : self.width] + self.arrays[name + BIAS]
         return projected
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from studio.models.native_backend.kernels.phases import claim, finish, wait
-from studio.models.native_backend.kernels.products import COMPILED, PANEL, multiply, multiply_adding
+from studio.models.native_backend.kernels.products import COMPILED, PANEL, multiply
 from studio.models.native_backend.kernels.rows import gelu, layer_norm, quantise, remember, softmax
 
 _PIECES_PER_THREAD = 4
@@ -50,7 +50,7 @@ def embed(tokens, embedding, positions, places, x):
 @njit(**COMPILED)
 def round_rows(x, rows, room):
     """Round `rows` rows of `x` to levels, in a thread's own room."""
-    _, levels, sums, scales, _ = room
+    _, levels, sums, scales, _, _ = room
     for row in range(rows):
         quantise(
             x[row].ctypes.data, levels[row].ctypes.data, sums[row].ctypes.data,
@@ -75,21 +75,15 @@ def norm_rows(x, rows, norm, width, room, rounds):
 def product(layer, x, out, rows, room, first, last, rounds, adds):
     """Multiply rows, rounded in `room` or as they are in `x`, with panels of `layer`."""
     weights, weight_scales = layer
-    _, levels, sums, scales, _ = room
+    _, levels, sums, scales, _, code = room
     if rounds:
         source, stride = levels.ctypes.data, levels.strides[0]
     else:
         source, stride = x.ctypes.data, x.strides[0]
-    if adds:
-        multiply_adding(
-            weights, weight_scales, source, stride, sums.ctypes.data, sums.strides[0],
-            scales.ctypes.data, out.ctypes.data, out.strides[0], rows, first, last,
-        )  # fmt: skip
-    else:
-        multiply(
-            weights, weight_scales, source, stride, sums.ctypes.data, sums.strides[0],
-            scales.ctypes.data, out.ctypes.data, out.strides[0], rows, first, last,
-        )  # fmt: skip
+    multiply(
+        code, weights, weight_scales, source, stride, sums.ctypes.data, sums.strides[0],
+        scales.ctypes.data, out.ctypes.data, out.strides[0], rows, first, last, adds,
+    )  # fmt: skip
 
 
 @njit(**COMPILED)
@@ -156,24 +150,15 @@ def attend(query, keys, values, count, width, scale, out, room):
     scores = room[4]
     begin = scores.ctypes.data
     panels = -(-count // PANEL)
-    multiply(keys, scores, query, 0, 0, 0, 0, begin, 0, 1, 0, panels)
+    code = room[5]
+    multiply(code, keys, scores, query, 0, 0, 0, 0, begin, 0, 1, 0, panels, False)
     softmax(begin, count, scale)
     mixed = scores[len(scores) - PANEL :]
     for part in range(values.shape[0]):
         multiply(
-            values[part : part + 1, :count],
-            scores,
-            begin,
-            0,
-            0,
-            0,
-            0,
-            mixed.ctypes.data,
-            0,
-            1,
-            0,
-            1,
-        )
+            code, values[part : part + 1, :count], scores, begin, 0, 0, 0, 0, mixed.ctypes.data, 0,
+            1, 0, 1, False,
+        )  # fmt: skip
         start = part * PANEL
         for place in range(min(PANEL, width - start)):
             out[start + place] = mixed[place]
@@ -317,20 +302,21 @@ def run_pass(
         thread: This one's number.
         threads: How many.
         rounds: Whether the weights are integers.
-        sizes: D, H.
+        sizes: D, H, and where the code of the products is, see `products_code`.
         scale: Of attention's scores.
         first_predicted: The first row whose logits are wanted.
     """
     norms, qkv_layers, outs, cross_queries, cross_outs, inners, outers = blocks
     x, qkv, mixed, inner, logits = buffers
+    width, heads, code = sizes
     room = (
         rooms[0][thread],
         rooms[1][thread],
         rooms[2][thread],
         rooms[3][thread],
         rooms[4][thread],
+        code,
     )
-    width, heads = sizes
     rows = places.shape[0]
     phase = 0
     for layer in range(norms.shape[0]):

@@ -20,11 +20,11 @@ Letters: R rows, I inputs, O outputs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
 from studio.models.native_backend.kernels.emit import (
@@ -34,6 +34,7 @@ from studio.models.native_backend.kernels.emit import (
     FLOATS,
     I16,
     I32,
+    I64,
     INTS,
     LANES,
     Emitter,
@@ -136,11 +137,11 @@ class Tile:
         scales: Address of the panel's scales.
     """
 
-    def __init__(self, emit: Emitter, arguments: Values, rows: int, *, adds: bool) -> None:
-        self.weights, self.steps, x, x_stride, sums, sums_stride = arguments[:6]
-        self.row_scales, self.scales, out, out_stride = arguments[6:]
+    def __init__(self, emit: Emitter, arguments: Values, rows: int) -> None:
+        adds, self.weights, self.steps, x, x_stride, sums, sums_stride = arguments[:7]
+        self.row_scales, self.scales, out, out_stride = arguments[7:]
         self._emit = emit
-        self._adds = adds
+        self._adds = emit.builder.icmp_signed("!=", adds, emit.integer(0))
         self.rows = rows
         self.inputs = self._each(x, x_stride)
         self.sums = self._each(sums, sums_stride)
@@ -161,9 +162,10 @@ class Tile:
 
     def give(self, value: ir.Value, row: int, quarter: int) -> None:
         """Write a quarter of a row's product, or add it to what is there."""
-        out = self._outputs[row]
-        if self._adds:
-            value = self._emit.builder.fadd(self._emit.load(FLOATS, out, quarter * LANES), value)
+        builder, out = self._emit.builder, self._outputs[row]
+        before = self._emit.load(FLOATS, out, quarter * LANES)
+        before = builder.select(self._adds, before, self._emit.floats(0.0))
+        value = builder.fadd(before, value)
         self._emit.store(value, out, quarter * LANES)
 
 
@@ -280,43 +282,116 @@ _WRITERS: dict[str, Callable[[Emitter, Tile], None]] = {
 }
 
 
-def _tile(rows: int, *, adds: bool) -> Any:
+_FORMS = tuple(_WRITERS)
+_ARGUMENTS = [types.int64] * 16
+
+
+def _tile(rows: int) -> Any:
     """The product of `rows` rows with a panel, as a function for numba.
 
-    It takes an array of the weights' type, and ten integers: the panel's address, its rounds,
-    address and stride of the rows, address and stride of the sums of their levels, address of
-    their scales, address of the panel's scales, address and stride of the outputs. Strides are in
-    bytes; float forms ignore sums and scales.
+    It takes twelve integers: the form, whether outputs are added to, the panel's address, its
+    rounds, address and stride of the rows, address and stride of the sums of their levels, address
+    of their scales, address of the panel's scales, address and stride of the outputs.
     """
 
     @intrinsic
     def multiply_panel(
-        typing, kind, weights, steps, x, x_stride, sums, sums_stride, row_scales, scales, out,
+        typing, form, adds, weights, steps, x, x_stride, sums, sums_stride, row_scales, scales, out,
         out_stride,
     ):  # fmt: skip
-        write = _WRITERS[str(kind.dtype)]
-
         def codegen(context: Any, builder: ir.IRBuilder, _: Any, arguments: Values) -> Any:
             emit = Emitter(builder)
-            write(emit, Tile(emit, arguments[1:], rows, adds=adds))
+            for number, name in enumerate(_FORMS):
+                with builder.if_then(builder.icmp_signed("==", arguments[0], emit.integer(number))):
+                    _WRITERS[name](emit, Tile(emit, arguments[1:], rows))
             return context.get_dummy_value()
 
-        return types.void(kind, *[types.int64] * 10), codegen
+        return types.void(*[types.int64] * 12), codegen
 
     return multiply_panel
 
 
-_STORE_MANY, _STORE_TWO, _STORE_ONE = (_tile(rows, adds=False) for rows in (_TILE_ROWS, 2, 1))
-_ADD_MANY, _ADD_TWO, _ADD_ONE = (_tile(rows, adds=True) for rows in (_TILE_ROWS, 2, 1))
+_MANY, _TWO, _ONE = (_tile(rows) for rows in (_TILE_ROWS, 2, 1))
+
+
+def _multiply(
+    form, adds, weights, panel_bytes, steps, scales, scale_bytes, x, x_stride, sums, sums_stride,
+    row_scales, out, out_stride, rows, panels,
+):  # fmt: skip
+    """Multiply `rows` rows with `panels` panels; see `multiply`."""
+    for panel in range(panels):
+        at = weights + panel * panel_bytes
+        scale_at = scales + panel * scale_bytes
+        out_at = out + panel * 4 * PANEL
+        row = 0
+        while row + _TILE_ROWS <= rows:
+            _MANY(
+                form, adds, at, steps, x + row * x_stride, x_stride, sums + row * sums_stride,
+                sums_stride, row_scales + 4 * row, scale_at, out_at + row * out_stride, out_stride,
+            )  # fmt: skip
+            row += _TILE_ROWS
+        while row + 2 <= rows:
+            _TWO(
+                form, adds, at, steps, x + row * x_stride, x_stride, sums + row * sums_stride,
+                sums_stride, row_scales + 4 * row, scale_at, out_at + row * out_stride, out_stride,
+            )  # fmt: skip
+            row += 2
+        if row < rows:
+            _ONE(
+                form, adds, at, steps, x + row * x_stride, x_stride, sums + row * sums_stride,
+                sums_stride, row_scales + 4 * row, scale_at, out_at + row * out_stride, out_stride,
+            )  # fmt: skip
+
+
+@cache
+def _compiled() -> Any:
+    return cfunc(types.void(*_ARGUMENTS), cache=True)(_multiply)
+
+
+def products_code() -> int:
+    """Where the code of the products is; what multiplies is given it.
+
+    It is reached by its address because a compiled function takes in the code of those that it
+    names: this code would be compiled anew for each of them.
+    """
+    address: int = _compiled().address
+    return address
+
+
+@intrinsic
+def _form_of(typing, array):
+    """The number of the form that an array's type stands for."""
+    number = _FORMS.index(str(array.dtype))
+
+    def codegen(context: Any, builder: ir.IRBuilder, _: Any, arguments: Values) -> ir.Value:
+        return Emitter(builder).integer(number)
+
+    return types.int64(array), codegen
+
+
+@intrinsic
+def _call(
+    typing, code, form, adds, weights, panel_bytes, steps, scales, scale_bytes, x, x_stride, sums,
+    sums_stride, row_scales, out, out_stride, rows, panels,
+):  # fmt: skip
+    """Call `_multiply`, which is at `code`."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, _: Any, arguments: Values) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [I64] * len(_ARGUMENTS))
+        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, *_ARGUMENTS), codegen
 
 
 @njit(**COMPILED)
-def multiply(weights, scales, x, x_stride, sums, sums_stride, row_scales, out, out_stride, rows,
-             first, last):  # fmt: skip
+def multiply(code, weights, scales, x, x_stride, sums, sums_stride, row_scales, out, out_stride,
+             rows, first, last, adds):  # fmt: skip
     """Write the products of `rows` rows with the panels `first` to `last` - 1.
 
     Args:
-        weights: Panels in one of the four forms.
+        code: See `products_code`.
+        weights: Panels in one of the four forms, or in float16, seen as int16.
         scales: float32 [panels, 64] for int8; float16, seen as int16, [panels, I / 64, 64]
             for int4; else anything.
         x: Address of the rows: int8 levels, or float32.
@@ -330,60 +405,13 @@ def multiply(weights, scales, x, x_stride, sums, sums_stride, row_scales, out, o
         rows: R.
         first: The first panel.
         last: The one after the last.
+        adds: Whether to add to what is in `out`.
     """
-    steps = weights.shape[1]
     if weights.ndim == _INT4_AXES:
         sums += 4
-    for panel in range(first, last):
-        at = weights.ctypes.data + panel * weights.strides[0]
-        scale_at = scales.ctypes.data + panel * scales.strides[0]
-        out_at = out + panel * 4 * PANEL
-        row = 0
-        while row + _TILE_ROWS <= rows:
-            _STORE_MANY(
-                weights, at, steps, x + row * x_stride, x_stride, sums + row * sums_stride,
-                sums_stride, row_scales + 4 * row, scale_at, out_at + row * out_stride, out_stride,
-            )  # fmt: skip
-            row += _TILE_ROWS
-        while row + 2 <= rows:
-            _STORE_TWO(
-                weights, at, steps, x + row * x_stride, x_stride, sums + row * sums_stride,
-                sums_stride, row_scales + 4 * row, scale_at, out_at + row * out_stride, out_stride,
-            )  # fmt: skip
-            row += 2
-        if row < rows:
-            _STORE_ONE(
-                weights, at, steps, x + row * x_stride, x_stride, sums + row * sums_stride,
-                sums_stride, row_scales + 4 * row, scale_at, out_at + row * out_stride, out_stride,
-            )  # fmt: skip
-
-
-@njit(**COMPILED)
-def multiply_adding(weights, scales, x, x_stride, sums, sums_stride, row_scales, out, out_stride,
-                    rows, first, last):  # fmt: skip
-    """Like `multiply`, but adds to what is in `out`."""
-    steps = weights.shape[1]
-    if weights.ndim == _INT4_AXES:
-        sums += 4
-    for panel in range(first, last):
-        at = weights.ctypes.data + panel * weights.strides[0]
-        scale_at = scales.ctypes.data + panel * scales.strides[0]
-        out_at = out + panel * 4 * PANEL
-        row = 0
-        while row + _TILE_ROWS <= rows:
-            _ADD_MANY(
-                weights, at, steps, x + row * x_stride, x_stride, sums + row * sums_stride,
-                sums_stride, row_scales + 4 * row, scale_at, out_at + row * out_stride, out_stride,
-            )  # fmt: skip
-            row += _TILE_ROWS
-        while row + 2 <= rows:
-            _ADD_TWO(
-                weights, at, steps, x + row * x_stride, x_stride, sums + row * sums_stride,
-                sums_stride, row_scales + 4 * row, scale_at, out_at + row * out_stride, out_stride,
-            )  # fmt: skip
-            row += 2
-        if row < rows:
-            _ADD_ONE(
-                weights, at, steps, x + row * x_stride, x_stride, sums + row * sums_stride,
-                sums_stride, row_scales + 4 * row, scale_at, out_at + row * out_stride, out_stride,
-            )  # fmt: skip
+    _call(
+        code, _form_of(weights), int(adds), weights.ctypes.data + first * weights.strides[0],
+        weights.strides[0], weights.shape[1], scales.ctypes.data + first * scales.strides[0],
+        scales.strides[0], x, x_stride, sums, sums_stride, row_scales, out + first * 4 * PANEL,
+        out_stride, rows, last - first,
+    )  # fmt: skip

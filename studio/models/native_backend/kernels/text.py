@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from studio.models.native_backend.kernels.products import COMPILED, PANEL, multiply, multiply_adding
+from studio.models.native_backend.kernels.products import COMPILED, PANEL, multiply
 from studio.models.native_backend.kernels.rows import relu, remember, rms_norm, softmax
 
 BLOCK_ROWS = 64
@@ -35,15 +35,12 @@ def normalise(x, weight, out, rows, width, epsilon):
 
 
 @njit(**COMPILED)
-def project(layer, x, out, rows, adds):
+def project(code, layer, x, out, rows, adds):
     """Multiply `rows` rows of `x` with the panels of `layer`, into `out` or added to it."""
-    source, target, panels = x.ctypes.data, out.ctypes.data, layer.shape[0]
-    if adds:
-        multiply_adding(
-            layer, x, source, x.strides[0], 0, 0, 0, target, out.strides[0], rows, 0, panels
-        )
-    else:
-        multiply(layer, x, source, x.strides[0], 0, 0, 0, target, out.strides[0], rows, 0, panels)
+    multiply(
+        code, layer, x, x.ctypes.data, x.strides[0], 0, 0, 0, out.ctypes.data, out.strides[0], rows,
+        0, layer.shape[0], adds,
+    )  # fmt: skip
 
 
 @njit(**COMPILED)
@@ -62,10 +59,11 @@ def remember_rows(qkv, keys, values):
 
 
 @njit(**COMPILED)
-def look_around(qkv, first, rows, keys, values, biases, places, scores, mixed):
+def look_around(code, qkv, first, rows, keys, values, biases, places, scores, mixed):
     """Attend from `rows` rows to every token of the text, without scaling.
 
     Args:
+        code: See `products_code`.
         qkv: float32 [L, 3 H E], of which the queries are read.
         first: The first of these rows.
         rows: How many.
@@ -83,24 +81,25 @@ def look_around(qkv, first, rows, keys, values, biases, places, scores, mixed):
             here = middle - places[first + row]
             for other in range(count):
                 scores[row, other] = biases[head, here + places[other]]
-        multiply_adding(
-            keys[head], scores, qkv[first].ctypes.data + 4 * head * width, qkv.strides[0], 0, 0, 0,
-            scores.ctypes.data, scores.strides[0], rows, 0, -(-count // PANEL),
+        multiply(
+            code, keys[head], scores, qkv[first].ctypes.data + 4 * head * width, qkv.strides[0],
+            0, 0, 0, scores.ctypes.data, scores.strides[0], rows, 0, -(-count // PANEL), True,
         )  # fmt: skip
         for row in range(rows):
             softmax(scores[row].ctypes.data, count, 1.0)
         # The part behind a head's width is zeros; the next head overwrites them.
         multiply(
-            values[head, :, :count], scores, scores.ctypes.data, scores.strides[0], 0, 0, 0,
-            mixed.ctypes.data + 4 * head * width, mixed.strides[0], rows, 0, values.shape[1],
+            code, values[head, :, :count], scores, scores.ctypes.data, scores.strides[0], 0, 0, 0,
+            mixed.ctypes.data + 4 * head * width, mixed.strides[0], rows, 0, values.shape[1], False,
         )  # fmt: skip
 
 
 @njit(**COMPILED)
-def read_layer(x, norms, matrices, biases, places, width, epsilon, memory, buffers):
+def read_layer(code, x, norms, matrices, biases, places, width, epsilon, memory, buffers):
     """Read a text's rows through one layer.
 
     Args:
+        code: See `products_code`.
         x: float32 [L, D], changed in place.
         norms: float32 [2, D], before attention and before the feed-forward layers.
         matrices: Panels of query-key-value, out, feed-forward in and out.
@@ -119,14 +118,14 @@ def read_layer(x, norms, matrices, biases, places, width, epsilon, memory, buffe
     for first in range(0, count, BLOCK_ROWS):
         rows = min(BLOCK_ROWS, count - first)
         normalise(x[first:], norms[0], normed, rows, width, epsilon)
-        project(qkv_layer, normed, qkv[first:], rows, False)
+        project(code, qkv_layer, normed, qkv[first:], rows, False)
     remember_rows(qkv, keys, values)
     for first in range(0, count, BLOCK_ROWS):
         rows = min(BLOCK_ROWS, count - first)
-        look_around(qkv, first, rows, keys, values, biases, places, scores, mixed)
-        project(out_layer, mixed, x[first:], rows, True)
+        look_around(code, qkv, first, rows, keys, values, biases, places, scores, mixed)
+        project(code, out_layer, mixed, x[first:], rows, True)
         normalise(x[first:], norms[1], normed, rows, width, epsilon)
-        project(inner_layer, normed, inner, rows, False)
+        project(code, inner_layer, normed, inner, rows, False)
         for row in range(rows):
             relu(inner[row].ctypes.data, inner.shape[1])
-        project(outer_layer, inner, x[first:], rows, True)
+        project(code, outer_layer, inner, x[first:], rows, True)
