@@ -156,7 +156,7 @@ def _sound_facts(labels: LoopLabels, *, certain: bool) -> list[tuple[str, float]
     if labels.pad is not None:
         facts += [(PAD_WORDS[labels.pad], 0.6), ("pad", 0.75)]
     if labels.key is not None:
-        facts.append((f"key:{labels.key}", 0.75 if labels.tonal else 0.5))
+        facts.append((f"key:{labels.key}", 0.95 if labels.tonal else 0.5))
         facts += [("minor" if labels.key.endswith("m") else "major", 0.2)]
     return facts
 

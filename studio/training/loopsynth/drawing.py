@@ -39,7 +39,7 @@ from studio.training.loopsynth.timing import BARS, GRIDS, STEPS_PER_BAR, bars_al
 
 KINDS: Final[tuple[Kind, ...]] = ("loop", "oneshot", "riser")
 _KIND_SHARES: Final = (0.9, 0.07, 0.03)
-_DRUMS_ONLY, _WITH_BASS, _WITH_STABS, _WITH_MELODY, _WITHOUT_DRUMS = 0.34, 0.54, 0.72, 0.83, 0.89
+_DRUMS_ONLY, _WITH_BASS, _WITH_STABS, _WITH_MELODY, _WITHOUT_DRUMS = 0.28, 0.42, 0.64, 0.8, 0.87
 _TWO_BARS_SHARE: Final = 0.5
 _LAGS: Final = ((0, 0, 0, -80, 96, 176), (0, 0, 0, -64, 80), (0, 0, 0, 64), (0, 0, 0, 128))
 """Samples by which backbeat, tops, bass and chords may be late: less than a third of a frame."""
