@@ -46,6 +46,7 @@ _CHOICES_WIDTH = 372
 _BAR_STEPS = 1000
 _DRAW_MILLISECONDS = 120
 _NEW = "A new training"
+_SHOWN_NOTICES = 2
 
 
 class TrainPanel(QDialog):
@@ -72,6 +73,7 @@ class TrainPanel(QDialog):
         self._models = models
         self._bridge = bridge
         self._made: ModelEntry | None = None
+        self._notices: list[str] = []
         self._shown_state = run.state
         self.banner = Banner("train_banner")
         self.choices = TrainChoices()
@@ -209,7 +211,7 @@ class TrainPanel(QDialog):
         self._made = None
         self.previews.clear()
         self.meter.show_preview(None)
-        self.notice_label.setText("")
+        self._notices = []
         self.notice_label.hide()
         self._show_page(self._run_page)
 
@@ -226,7 +228,8 @@ class TrainPanel(QDialog):
         self.meter.show_preview(preview)
 
     def _noticed(self, line: str) -> None:
-        self.notice_label.setText(f"{line[:1].upper()}{line[1:]}")
+        self._notices = [*self._notices[1 - _SHOWN_NOTICES :], f"{line[:1].upper()}{line[1:]}"]
+        self.notice_label.setText("\n".join(self._notices))
         self.notice_label.show()
 
     def _finished(self, entry: ModelEntry) -> None:

@@ -269,7 +269,10 @@ class TrainRun(QObject):
 
     def _ended(self, state: RunState, result: object) -> None:
         if state == "training" and isinstance(result, ModelEntry):
-            self._show("idle", f"{result.name} is done and stands among the models", 1.0)
+            where = "stands among the models"
+            if result.kind == "adapter":
+                where = "can be ticked under Advanced in the Generate panel"
+            self._show("idle", f"{result.name} is done and {where}", 1.0)
             self.said.emit(f"Trained {result.name}: it stands among the models")
             self._models.read()
             self.finished.emit(result)

@@ -410,6 +410,7 @@ def test_a_finished_adapter_is_not_offered_as_a_model(panel, trainings, qtbot):
     job.future.set_result(made_up_model("lean", kind="adapter", registered=True))
     settle(qtbot, lambda: panel.start_button.isEnabled())
     assert not panel.use_button.isVisible()
+    assert "can be ticked under Advanced" in panel.state_label.text()
 
 
 def test_faults_are_banners_in_the_dialog(panel, shown, trainings, qtbot):
@@ -435,6 +436,9 @@ def test_a_notice_is_shown(panel, trainings, qtbot):
     job = begin(panel, trainings)
     job.tell(Notice(text="The token cache is of another codec."))
     settle(qtbot, lambda: panel.notice_label.text() == "The token cache is of another codec.")
+    for number in (1, 2):
+        job.tell(Notice(text=f"skipped {number}.wav"))
+    settle(qtbot, lambda: panel.notice_label.text() == "Skipped 1.wav\nSkipped 2.wav")
 
 
 def rest_one(panel, shown, trainings, qtbot):
