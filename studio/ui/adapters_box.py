@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QWidget
 
 from studio.models.adapters import MOST_STRENGTH
@@ -24,6 +24,7 @@ EXPLANATION = (
 )
 _NONE = "None for this model yet: Train makes one, and Models adds its folder."
 _STEP = 0.05
+_NAME_PIXELS = 96
 
 
 def fits(base: str, model: str) -> bool:
@@ -40,7 +41,10 @@ class _Row:
     def __init__(self, name: str, base: str) -> None:
         self.name = name
         shown = Path(name).name if Path(name).is_absolute() else name
-        self.check = CheckBox(shown)
+        self.check = CheckBox()
+        self.check.setText(
+            self.check.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideMiddle, _NAME_PIXELS)
+        )
         self.check.setObjectName(f"adapter_check_{name}")
         self.check.setAccessibleName(f"Adapter {shown}")
         self.check.setToolTip(f"{name}\nMade for {base}" if base else name)

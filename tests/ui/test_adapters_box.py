@@ -112,6 +112,16 @@ def test_only_adapters_that_fit_the_chosen_model_are_offered(panel, box, qtbot):
     qtbot.waitUntil(lambda: rows(box) == ["crackle", "any"])
 
 
+def test_a_long_name_does_not_widen_the_panel(panel, box, qtbot):
+    before = panel.minimumSizeHint().width()
+    name = "the tapes that were in the attic when we moved, take two"
+    panel.set_models([adapter(name)])
+    check = box.findChild(CheckBox, f"adapter_check_{name}")
+    assert "\u2026" in check.text()
+    assert check.accessibleName() == f"Adapter {name}"
+    assert panel.minimumSizeHint().width() <= before
+
+
 @pytest.mark.parametrize(
     ("base", "model", "expected"),
     [
