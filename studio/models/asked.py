@@ -1,7 +1,7 @@
 """What is asked of a loaded model, checked before anything is computed.
 
-Owns the checks of the arguments of `MusicBackend` and the sampling that a bundle recommends, the
-same for every backend. Audio is checked by the codecs.
+Owns the checks of the arguments of `MusicBackend`, the facts that it states about a model and the
+sampling that a bundle recommends, the same for every backend. Audio is checked by the codecs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from studio.core.errors import InputError
 from studio.models.backend import Condition, ModelInfo, Sampling
 from studio.models.bundle import GENERATION, Bundle
 from studio.models.config_fields import read_integer, read_number
-from studio.models.shapes import naming
+from studio.models.shapes import Shapes, naming
 
 MAX_SEED = 2**63 - 1
 
@@ -94,6 +94,48 @@ def check_tokens(info: ModelInfo, tokens: NDArray[np.int64], *, highest: int) ->
         raise InputError(f"The codes must be int64, not {tokens.dtype}.")
     if tokens.size and (tokens.min() < 0 or tokens.max() > highest):
         raise InputError(f"A code is outside 0 to {highest}.")
+
+
+def model_info(
+    bundle: Bundle,
+    shapes: Shapes,
+    *,
+    backend: str,
+    precision: str,
+    parameters: int,
+    number_bytes: int,
+) -> ModelInfo:
+    """The facts about `bundle` as a backend has loaded it.
+
+    Args:
+        bundle: The model.
+        shapes: Of its networks.
+        backend: Which one.
+        precision: Of the decoder's weights.
+        parameters: Numbers in the language model.
+        number_bytes: Of one number that the decoder remembers.
+
+    Raises:
+        ModelError: Its context or the sampling that it recommends makes no sense.
+    """
+    config = shapes.decoder
+    return ModelInfo(
+        name=bundle.name,
+        backend=backend,
+        sample_rate=shapes.codec.sampling_rate,
+        channels=config.channels,
+        codebooks=config.codebooks,
+        codebook_size=config.vocabulary,
+        frame_rate=shapes.codec.frame_rate,
+        window_frames=shapes.window_frames(bundle),
+        has_text=bundle.has_text,
+        has_melody=bundle.has_melody,
+        parameters=parameters,
+        precision=precision,
+        cache_bytes=2 * number_bytes * config.layers * config.dim,
+        fingerprint=bundle.fingerprint,
+        sampling=recommended_sampling(bundle),
+    )
 
 
 def recommended_sampling(bundle: Bundle) -> Sampling:

@@ -22,7 +22,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.models.asked import check_logits, check_steps, recommended_sampling
+from studio.models.asked import check_logits, check_steps, model_info
 from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import Bundle
 from studio.models.decode import generate_frames
@@ -50,23 +50,13 @@ class MlxBackend:
         self._conditioner = networks.conditioner
         self._codec = networks.codec
         self._stands_alone: dict[int, bool] = {}
-        config, codec = networks.shapes.decoder, networks.shapes.codec
-        self.info = ModelInfo(
-            name=bundle.name,
+        self.info = model_info(
+            bundle,
+            networks.shapes,
             backend="mlx",
-            sample_rate=codec.sampling_rate,
-            channels=config.channels,
-            codebooks=config.codebooks,
-            codebook_size=config.vocabulary,
-            frame_rate=codec.frame_rate,
-            window_frames=networks.shapes.window_frames(bundle),
-            has_text=bundle.has_text,
-            has_melody=bundle.has_melody,
-            parameters=networks.parameters,
-            cache_bytes=2 * dtype_of(precision).size * config.layers * config.dim,
-            fingerprint=bundle.fingerprint,
-            sampling=recommended_sampling(bundle),
             precision=precision,
+            parameters=networks.parameters,
+            number_bytes=dtype_of(precision).size,
         )
 
     def steps(

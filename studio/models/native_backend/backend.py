@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.models.asked import check_logits, check_steps, recommended_sampling
+from studio.models.asked import check_logits, check_steps, model_info
 from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import Bundle
 from studio.models.decode import Advance, Pick, generate_frames
@@ -22,8 +22,8 @@ from studio.models.native_backend.loading import load_networks
 from studio.models.native_backend.store import PackedStore
 from studio.models.streams import Streams
 
-_EXACT_CACHE_BYTES = 8
-_ROUNDED_CACHE_BYTES = 4
+_EXACT_BYTES = 4
+_ROUNDED_BYTES = 2
 
 
 class NativeBackend:
@@ -51,25 +51,14 @@ class NativeBackend:
         self._networks = networks = load_networks(
             bundle, precision, measurements or Measurements(None), packed or PackedStore(None)
         )
-        config, codec = networks.shapes.decoder, networks.shapes.codec
         exact = networks.precision == "float32"
-        cached = _EXACT_CACHE_BYTES if exact else _ROUNDED_CACHE_BYTES
-        self.info = ModelInfo(
-            name=bundle.name,
+        self.info = model_info(
+            bundle,
+            networks.shapes,
             backend="native",
-            sample_rate=codec.sampling_rate,
-            channels=config.channels,
-            codebooks=config.codebooks,
-            codebook_size=config.vocabulary,
-            frame_rate=codec.frame_rate,
-            window_frames=networks.shapes.window_frames(bundle),
-            has_text=bundle.has_text,
-            has_melody=bundle.has_melody,
-            parameters=networks.parameters,
             precision=networks.precision,
-            cache_bytes=cached * config.layers * config.dim,
-            fingerprint=bundle.fingerprint,
-            sampling=recommended_sampling(bundle),
+            parameters=networks.parameters,
+            number_bytes=_EXACT_BYTES if exact else _ROUNDED_BYTES,
         )
         self._compile()
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.models.asked import check_logits, check_steps, recommended_sampling
+from studio.models.asked import check_logits, check_steps, model_info
 from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
 from studio.models.bundle import Bundle
 from studio.models.torch_backend.device import pick_device
@@ -44,25 +44,15 @@ class TorchBackend:
         """
         networks = load_networks(bundle, precision, pick_device(device))
         self._language = DeviceLanguage(networks.decoder)
-        number_bytes = networks.decoder.heads.weight.element_size()
         self._conditioner = networks.conditioner
         self._codec = networks.codec
-        config, codec = networks.decoder.config, networks.shapes.codec
-        self.info = ModelInfo(
-            name=bundle.name,
-            sample_rate=codec.sampling_rate,
-            channels=config.channels,
-            codebooks=config.codebooks,
-            codebook_size=config.vocabulary,
-            frame_rate=codec.frame_rate,
-            window_frames=networks.shapes.window_frames(bundle),
-            has_text=bundle.has_text,
-            has_melody=bundle.has_melody,
-            parameters=networks.parameters,
+        self.info = model_info(
+            bundle,
+            networks.shapes,
+            backend="torch",
             precision=networks.precision,
-            cache_bytes=2 * number_bytes * config.layers * config.dim,
-            fingerprint=bundle.fingerprint,
-            sampling=recommended_sampling(bundle),
+            parameters=networks.parameters,
+            number_bytes=networks.decoder.heads.weight.element_size(),
         )
 
     def steps(
