@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.models.asked import check_logits, check_steps, model_info
-from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
+from studio.models.backend import CodecStream, Condition, Sampling
 from studio.models.bundle import Bundle
 from studio.models.decode import generate_frames
 from studio.models.mlx_backend.cached_decoder import CachedDecoder

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.models.asked import check_logits, check_steps, model_info
-from studio.models.backend import CodecStream, Condition, ModelInfo, Sampling
+from studio.models.backend import CodecStream, Condition, Sampling
 from studio.models.bundle import Bundle
 from studio.models.torch_backend.device import pick_device
 from studio.models.torch_backend.device_language import DeviceLanguage
