@@ -235,8 +235,7 @@ class Trainings:
 
         def listed() -> ModelEntry:
             entry = self._models.add(out, request.name)
-            with contextlib.suppress(OSError):
-                (place / REQUEST_FILE).unlink(missing_ok=True)
+            _tidy(place)
             return entry
 
         def begin() -> None:
@@ -418,6 +417,13 @@ def _settle(future: Future[_Result], result: Callable[[], _Result]) -> None:
         future.set_exception(error)
     else:
         future.set_result(value)
+
+
+def _tidy(work: Path) -> None:
+    """Delete what a finished run needs no more: its request, and what takes most of the room."""
+    for file in (work / REQUEST_FILE, *work.glob("*.pt")):
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def _tell(listener: TrainingListener, event: TrainingEvent) -> None:

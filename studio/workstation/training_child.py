@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from studio.core.errors import StudioError, TrainingError
 from studio.core.log import start_logging
 from studio.models.shelf.shelf import ModelShelf
-from studio.training.workshop.events import Event, Finished, Planned, Resumed
+from studio.training.workshop.events import Event, Planned, Resumed
 from studio.training.workshop.settings import TrainingSettings
 from studio.workstation.training_request import TrainingRequest
 
@@ -185,8 +185,6 @@ class _Child:
         if isinstance(event, Planned):
             # Captions may be of types that are at home here only.
             event = Planned(plan=replace(event.plan, captions=()))
-        if isinstance(event, Finished):
-            _drop_checkpoints(self._order.place)
         self._send(event)
         if isinstance(event, Resumed):
             self._send(_curve(self._order.place, event.step))
@@ -297,15 +295,6 @@ def _has_checkpoint(work: Path) -> bool:
     from studio.training.workshop.checkpoint import CURRENT, PREVIOUS
 
     return any((work / name).exists() for name in (CURRENT, PREVIOUS))
-
-
-def _drop_checkpoints(work: Path) -> None:
-    """What a finished run needs no more, and what takes most of the room."""
-    from studio.training.workshop.checkpoint import BEST, CURRENT, PREVIOUS
-
-    for name in (BEST, CURRENT, PREVIOUS):
-        with contextlib.suppress(OSError):
-            (work / name).unlink(missing_ok=True)
 
 
 def _curve(work: Path, until_step: int) -> CurveSoFar:
