@@ -145,7 +145,7 @@ def test_a_killed_engine_is_reported_and_the_next_job_works(tiny_bundle: Path) -
 
 
 PARENT = """
-import sys, time
+import sys
 from studio.generation.engine_child import EngineOptions
 from studio.generation.request import GenerationRequest
 from studio.generation.worker import GenerationWorker
@@ -158,8 +158,7 @@ if __name__ == "__main__":
             print(worker.engine_pid(), flush=True)
 
     long = GenerationRequest(prompt="", model=sys.argv[1], tempo_bpm=187.5, bars=64)
-    worker.submit(long, tell)
-    time.sleep(600)
+    worker.submit(long, tell).future.result()
 """
 
 
