@@ -44,6 +44,11 @@ class Measurements:
         self._keep({**known, question: measured})
         return measured
 
+    def note(self, question: str, answer: Mapping[str, float]) -> None:
+        """Remember an answer that was found out otherwise, in place of an older one."""
+        others = {key: entry for key, entry in self.known().items() if key != question}
+        self._keep({**others, question: dict(answer)})
+
     def known(self) -> dict[str, dict[str, float]]:
         """Every answer by its question."""
         if self._file is None:

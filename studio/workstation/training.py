@@ -256,9 +256,9 @@ class Trainings:
 
         def hear(event: TrainingEvent) -> None:
             if isinstance(event, SizeMeasured):
-                self._models.measurements.of(
+                self._models.measurements.note(
                     _size_question(event.name, request.codec),
-                    lambda: {
+                    {
                         "training_steps_per_second": event.training_steps_per_second,
                         "times_real_time": event.times_real_time,
                     },

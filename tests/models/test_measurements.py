@@ -65,3 +65,10 @@ def test_without_a_library_nothing_is_kept(tmp_path: Path) -> None:
         == MEASURED
     )
     assert Measurements(None).known() == {}
+
+
+def test_a_noted_answer_replaces_an_older_one(file: Path) -> None:
+    Measurements(file).note("how fast", {"a": 1.0})
+    Measurements(file).note("how far", {"a": 5.0})
+    Measurements(file).note("how fast", {"a": 2.0})
+    assert Measurements(file).known() == {"how far": {"a": 5.0}, "how fast": {"a": 2.0}}
