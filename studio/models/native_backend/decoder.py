@@ -25,7 +25,8 @@ from studio.models.streams import Streams
 
 READ_ROWS = 32
 """Places of one stream that are read in one pass."""
-_PHASES_PER_LAYER = 8
+# Where rows are prepared in phases of their own.
+_PHASES_PER_LAYER = 14
 
 
 class CachedDecoder:
@@ -57,7 +58,7 @@ class CachedDecoder:
         longest = max(places, max((stream.text_length for stream in self._streams), default=0))
         self._buffers = _buffers(config, rows)
         self._rooms = _rooms(config, rows, longest, threads)
-        self._counters = np.zeros((_PHASES_PER_LAYER * weights.layers + 1, 2), dtype=np.int64)
+        self._counters = np.zeros((_PHASES_PER_LAYER * weights.layers + 2, 2), dtype=np.int64)
         self._done = 0
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -18,6 +18,8 @@ from studio.models.native_backend.kernels.products import COMPILED, PANEL, multi
 from studio.models.native_backend.kernels.rows import gelu, layer_norm, quantise, remember, softmax
 
 _PIECES_PER_THREAD = 4
+_SHARED_ROWS = 8
+_ROWS_PER_PIECE = 4
 
 
 @njit(**COMPILED)
@@ -37,14 +39,13 @@ def embed(tokens, embedding, positions, places, x):
         places: int64 [R].
         x: Becomes float32 [R, D].
     """
+    width = embedding.shape[1]
     for row in range(tokens.shape[0]):
-        for column in range(embedding.shape[1]):
-            x[row, column] = embedding[tokens[row, 0], column]
+        target, position = x[row, :width], positions[places[row]]
+        target[:] = embedding[tokens[row, 0]]
         for book in range(1, tokens.shape[1]):
-            for column in range(embedding.shape[1]):
-                x[row, column] += embedding[tokens[row, book], column]
-        for column in range(embedding.shape[1]):
-            x[row, column] += positions[places[row], column]
+            target += embedding[tokens[row, book]]
+        target += position
 
 
 @njit(**COMPILED)
@@ -87,14 +88,44 @@ def product(layer, x, out, rows, room, first, last, rounds, adds):
 
 
 @njit(**COMPILED)
+def share_rows(rows, threads):
+    """Whether the threads prepare rows for each other: fewer are prepared by each for itself."""
+    return threads > 1 and rows >= _SHARED_ROWS
+
+
+@njit(**COMPILED)
+def prepare_rows(x, rows, norm, width, room, normalises, rounds, counters, phase):
+    """Normalise and round all rows, a few at a time, where all threads read them; one phase."""
+    normed, levels, sums, scales, scores, code = room
+    pieces = -(-rows // _ROWS_PER_PIECE)
+    while True:
+        piece = claim(counters, phase)
+        if piece >= pieces:
+            break
+        first = piece * _ROWS_PER_PIECE
+        count = min(_ROWS_PER_PIECE, rows - first)
+        own = (normed[first:], levels[first:], sums[first:], scales[first:], scores, code)
+        if normalises:
+            norm_rows(x[first:], count, norm, width, own, rounds)
+        else:
+            round_rows(x[first:], count, own)
+        finish(counters, phase, 1)
+    wait(counters, phase, pieces)
+    return phase + 1
+
+
+@njit(**COMPILED)
 def normed_product(
-    layer, norm, width, x, out, rows, room, rounds, activates, counters, phase, threads
+    layer, norm, width, x, out, rows, room, shared, rounds, activates, counters, phase, threads
 ):
-    """Write `layer` of the norm of `x` into `out`, and its GELU where wanted; one phase."""
+    """Write `layer` of the norm of `x` into `out`, and its GELU where wanted: a phase or two."""
+    ready = share_rows(rows, threads)
+    if ready:
+        phase = prepare_rows(x, rows, norm, width, shared, True, rounds, counters, phase)
+        room = shared
     panels = layer[0].shape[0]
     size = piece_panels(panels, threads)
     pieces = -(-panels // size)
-    ready = False
     while True:
         piece = claim(counters, phase)
         if piece >= pieces:
@@ -113,12 +144,15 @@ def normed_product(
 
 
 @njit(**COMPILED)
-def added_product(layer, x, out, rows, room, rounds, counters, phase, threads):
-    """Add `layer` of `x` to `out`; one phase."""
+def added_product(layer, norm, x, out, rows, room, shared, rounds, counters, phase, threads):
+    """Add `layer` of `x` to `out`: a phase or two. `norm` plays no part."""
+    ready = share_rows(rows, threads)
+    if ready and rounds:
+        phase = prepare_rows(x, rows, norm, 0, shared, False, rounds, counters, phase)
+        room = shared
     panels = layer[0].shape[0]
     size = piece_panels(panels, threads)
     pieces = -(-panels // size)
-    ready = False
     while True:
         piece = claim(counters, phase)
         if piece >= pieces:
@@ -298,7 +332,7 @@ def run_pass(
             [R, 3 D], mixed [R, D], inner [R, F], logits [R, K V].
         rooms: For each thread: normed float32 [R, D], levels int8 [R, F], sums int32
             [R, F / 64 + 1], scales float32 [R], scores float32 [S + 64].
-        counters: int64 [8 L + 1, 2], zeros; see `phases`.
+        counters: int64 [14 L + 2, 2], zeros; see `phases`.
         thread: This one's number.
         threads: How many.
         rounds: Whether the weights are integers.
@@ -309,52 +343,55 @@ def run_pass(
     norms, qkv_layers, outs, cross_queries, cross_outs, inners, outers = blocks
     x, qkv, mixed, inner, logits = buffers
     width, heads, code = sizes
+    normed, levels, sums, row_scales, scores = rooms
     room = (
-        rooms[0][thread],
-        rooms[1][thread],
-        rooms[2][thread],
-        rooms[3][thread],
-        rooms[4][thread],
+        normed[thread],
+        levels[thread],
+        sums[thread],
+        row_scales[thread],
+        scores[thread],
         code,
     )
+    shared = (normed[0], levels[0], sums[0], row_scales[0], scores[thread], code)
     rows = places.shape[0]
     phase = 0
     for layer in range(norms.shape[0]):
         norm = norms[layer]
         phase = normed_product(
             (qkv_layers[0][layer], qkv_layers[1][layer]), norm[0], width, x, qkv, rows, room,
-            rounds, False, counters, phase, threads,
+            shared, rounds, False, counters, phase, threads,
         )  # fmt: skip
         own = (memory[0][layer], memory[1][layer])
         phase = look_back(qkv, mixed, own, streams, places, heads, scale, room, counters, phase)
         phase = added_product(
-            (outs[0][layer], outs[1][layer]), mixed, x, rows, room, rounds, counters, phase, threads
-        )
+            (outs[0][layer], outs[1][layer]), norm[0], mixed, x, rows, room, shared, rounds,
+            counters, phase, threads,
+        )  # fmt: skip
         if rows_with_text > 0:
             phase = normed_product(
                 (cross_queries[0][layer], cross_queries[1][layer]), norm[1], width, x, qkv,
-                rows_with_text, room, rounds, False, counters, phase, threads,
+                rows_with_text, room, shared, rounds, False, counters, phase, threads,
             )  # fmt: skip
             own = (text_memory[0][layer], text_memory[1][layer])
             phase = look_at_text(
                 qkv, mixed, own, texts, rows_with_text, heads, scale, room, counters, phase
             )
             phase = added_product(
-                (cross_outs[0][layer], cross_outs[1][layer]), mixed, x, rows_with_text, room,
-                rounds, counters, phase, threads,
+                (cross_outs[0][layer], cross_outs[1][layer]), norm[1], mixed, x, rows_with_text,
+                room, shared, rounds, counters, phase, threads,
             )  # fmt: skip
         phase = normed_product(
-            (inners[0][layer], inners[1][layer]), norm[2], width, x, inner, rows, room, rounds,
-            True, counters, phase, threads,
+            (inners[0][layer], inners[1][layer]), norm[2], width, x, inner, rows, room, shared,
+            rounds, True, counters, phase, threads,
         )  # fmt: skip
         phase = added_product(
-            (outers[0][layer], outers[1][layer]), inner, x, rows, room, rounds, counters, phase,
-            threads,
+            (outers[0][layer], outers[1][layer]), norm[2], inner, x, rows, room, shared, rounds,
+            counters, phase, threads,
         )  # fmt: skip
     if first_predicted < rows:
         last_norm, last_weights, last_scales = output
         normed_product(
             (last_weights, last_scales), last_norm, width, x[first_predicted:],
-            logits[first_predicted:], rows - first_predicted, room, rounds, False, counters, phase,
-            threads,
+            logits[first_predicted:], rows - first_predicted, room, shared, rounds, False,
+            counters, phase, threads,
         )  # fmt: skip
