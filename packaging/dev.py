@@ -58,7 +58,6 @@ TEST_SYSTEM_PACKAGES = [
     "pulseaudio-utils",
     "imagemagick",
 ]
-_MOST_TEST_PROCESSES = 4
 NETWORK_SIGNS = ("NewConnectionError", "NameResolutionError", "ConnectTimeout", "Max retries")
 
 USAGE = """\
@@ -89,8 +88,7 @@ def main(arguments: list[str]) -> int:
         if verb == "run":
             return become([str(python), "-P", "-m", "studio", *rest])
         if verb == "test":
-            chosen = rest or all_tests_at_once()
-            return become([str(python), "-m", "pytest", "-m", "not slow", *chosen], ROOT)
+            return become([str(python), "-m", "pytest", "-m", "not slow", *rest], ROOT)
         return run_steps(check_steps(python, with_tests=verb == "check"))
     except SetupError as error:
         print(f"dev.py: {error}", file=sys.stderr)
@@ -98,12 +96,6 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("dev.py: interrupted; the same command goes on from here.", file=sys.stderr)
         return 130
-
-
-def all_tests_at_once() -> list[str]:
-    """Arguments of pytest that share all tests out among a few processes."""
-    processes = min(_MOST_TEST_PROCESSES, os.cpu_count() or 1)
-    return [] if processes == 1 else ["-n", str(processes), "--dist", "loadgroup"]
 
 
 def check_steps(python: Path, *, with_tests: bool) -> list[tuple[str, list[str]]]:

@@ -17,18 +17,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need the screen or the sound card to themselves run in one process."""
-    for item in items:
-        if item.path.parent.name in ("end_to_end", "playback"):
-            item.add_marker(pytest.mark.xdist_group("screen and sound card"))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The default library of every test, and of every program it starts, is an empty one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
+        # A program makes way for others once, at its start; tests start it again and again in here.
+        patch.setattr(os, "nice", lambda increment: increment, raising=False)
         yield
 
 

@@ -80,15 +80,6 @@ def test_test_runs_pytest_in_the_checkout_without_the_slow_tests(
     assert out.splitlines() == [str(dev.ROOT), "-m pytest -m not slow tests/core"]
 
 
-@pytest.mark.parametrize(("processors", "processes"), [(1, None), (2, "2"), (16, "4")])
-def test_all_tests_are_shared_out(
-    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, processors: int, processes: str | None
-) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: processors)
-    asked = dev.all_tests_at_once()
-    assert asked == ([] if processes is None else ["-n", processes, "--dist", "loadgroup"])
-
-
 @needs_posix
 def test_check_runs_every_step_and_names_the_failed_ones(dev: ModuleType) -> None:
     put_stand_in(dev, 'echo "$@"; case "$*" in *mypy*) exit 1;; esac')
