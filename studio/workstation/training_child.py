@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _NICENESS = 10
 _LAST_SECONDS = 20.0
+# A child whose program was killed may still be saving when the next program goes on with its run.
+_WAIT_SECONDS = _LAST_SECONDS + 10.0
 _SIZE_SECONDS = 2.0
 _CURVE_POINTS = 2_000
 # What the command line's remedies are called in a window.
@@ -249,7 +251,7 @@ def _session(order: Order, *, fresh: bool) -> WorkshopSession:
     if request.base is None:
         from studio.training.workshop.session import WorkshopSession
 
-        return WorkshopSession(settings, fresh=fresh)
+        return WorkshopSession(settings, fresh=fresh, wait_seconds=_WAIT_SECONDS)
     from studio.generation.loading import lasting_name
     from studio.models.bundle import open_bundle
     from studio.training.lora import AdapterRecipe
@@ -261,6 +263,7 @@ def _session(order: Order, *, fresh: bool) -> WorkshopSession:
         AdapterRecipe(rank=request.rank, alpha=2.0 * request.rank),
         base_name=lasting_name(request.base),
         fresh=fresh,
+        wait_seconds=_WAIT_SECONDS,
     )
 
 

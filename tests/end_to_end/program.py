@@ -42,6 +42,8 @@ class Studio:
         self._environment = {
             **{name: value for name, value in os.environ.items() if name in kept},
             "HOME": str(home),
+            # Made for this processor once, not by every test.
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
             "QT_QPA_PLATFORM": "xcb",
             **screen.environment,
             **sound,

@@ -18,7 +18,7 @@ from tests.end_to_end.program import Studio
 
 pytestmark = pytest.mark.end_to_end
 
-COUNT = 30
+COUNT = 300
 
 
 def generate_and_kill(studio: Studio, seed: int, after_seconds: float) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from tests.end_to_end.screen import Screen
 from tests.end_to_end.steps import press_generate
 from tests.generation.tiny_bundle import write_tiny_bundle
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
+pytestmark = pytest.mark.end_to_end
 
 RATE = 32_000
 STEPS = 120

@@ -77,6 +77,7 @@ class AdapterSession(WorkshopSession):
         *,
         base_name: str,
         fresh: bool = False,
+        wait_seconds: float = 0.0,
     ) -> None:
         """Prepare.
 
@@ -86,6 +87,7 @@ class AdapterSession(WorkshopSession):
             recipe: What of it.
             base_name: How a person calls it; the adapter keeps that.
             fresh: Forget a run in the same work folder; codes of sounds are kept.
+            wait_seconds: How long another run in the same work folder may take to end.
 
         Raises:
             TrainingError: The settings ask for what an adapter cannot do.
@@ -118,6 +120,7 @@ class AdapterSession(WorkshopSession):
                 variants=variants,
             ),
             fresh=fresh,
+            wait_seconds=wait_seconds,
         )
         self._said: Listener = _unheard
         self._trained = 0

@@ -72,15 +72,19 @@ def _unheard(event: Event) -> None:
 class WorkshopSession:
     """A training run that can be planned, run, stopped and gone on with."""
 
-    def __init__(self, settings: TrainingSettings, *, fresh: bool = False) -> None:
+    def __init__(
+        self, settings: TrainingSettings, *, fresh: bool = False, wait_seconds: float = 0.0
+    ) -> None:
         """Prepare; nothing is read yet.
 
         Args:
             settings: What to do.
             fresh: Forget a run in the same work folder; codes of sounds are kept.
+            wait_seconds: How long another run in the same work folder may take to end.
         """
         self._settings = settings
         self._fresh = fresh
+        self._wait_seconds = wait_seconds
         self._plan: TrainingPlan | None = None
 
     def plan(self, tell: Listener = _unheard, *, cancelled: Ask = _never) -> TrainingPlan:
@@ -146,7 +150,7 @@ class WorkshopSession:
             return
         _make(work)
         _make(self._settings.out.absolute().parent)
-        with held(work / _LOCK, wait_seconds=0) as got:
+        with held(work / _LOCK, wait_seconds=self._wait_seconds) as got:
             if not got:
                 raise TrainingError(
                     f"Another training works in {shown_path(work)}: wait for it, or choose "

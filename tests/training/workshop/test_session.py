@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ import torch
 
 from studio.audio.files import probe
 from studio.core.errors import CancelledError, StorageError, TrainingError
+from studio.core.file_lock import held
 from studio.models.backend import Condition
 from studio.models.codes import load_codes
 from studio.models.selection import load_backend
@@ -271,6 +273,16 @@ def test_two_runs_do_not_share_a_folder(settings: Settings) -> None:
 
     WorkshopSession(chosen).run(tell)
     assert "Another training works in" in refused[0]
+
+
+def test_a_run_waits_for_one_that_is_ending(settings: Settings) -> None:
+    chosen = settings()
+    with ThreadPoolExecutor() as pool:
+        with held(chosen.work_folder / ".lock"):
+            next_run = pool.submit(WorkshopSession(chosen, wait_seconds=120).run)
+            with pytest.raises(TimeoutError):
+                next_run.result(timeout=0.5)
+        assert next_run.result().steps == chosen.steps
 
 
 def test_progress_is_told_of_every_stage(settings: Settings) -> None:
