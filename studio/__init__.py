@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studio.audio.clip import AudioClip
+    from studio.generation.coded_take import CodedTake
     from studio.generation.model_face import add_model, get_model, list_models
     from studio.generation.musicgen import MusicGen, generate_audio, save_audio
+    from studio.generation.seed_bank import SeedBank, list_banks, open_bank, save_bank
 
 __all__ = [
     "AudioClip",
+    "CodedTake",
     "MusicGen",
+    "SeedBank",
     "add_model",
     "generate_audio",
     "get_model",
+    "list_banks",
     "list_models",
+    "open_bank",
     "save_audio",
+    "save_bank",
 ]
 
 
@@ -33,6 +40,14 @@ def __getattr__(name: str) -> Any:
         from studio.generation import model_face
 
         return getattr(model_face, name)
+    if name == "CodedTake":
+        from studio.generation.coded_take import CodedTake
+
+        return CodedTake
+    if name in ("SeedBank", "list_banks", "open_bank", "save_bank"):
+        from studio.generation import seed_bank
+
+        return getattr(seed_bank, name)
     if name in __all__:
         from studio.generation import musicgen
 

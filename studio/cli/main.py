@@ -21,6 +21,7 @@ from studio.cli import (
     library,
     models,
     regenerate,
+    seedbank,
     train,
     train_house,
 )
@@ -30,7 +31,19 @@ from studio.core.errors import StudioError
 from studio.core.version import __version__
 
 INTERRUPTED = 130
-VERBS = (generate, extend, regenerate, codes, library, models, train, train_house, bench, doctor)
+VERBS = (
+    generate,
+    extend,
+    regenerate,
+    seedbank,
+    codes,
+    library,
+    models,
+    train,
+    train_house,
+    bench,
+    doctor,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -22,6 +22,7 @@ from studio.core.errors import CancelledError, InputError, StudioError
 from studio.generation.request import Chunk, GenerationRequest, Take
 
 if TYPE_CHECKING:
+    from studio.generation.coded_take import CodedTake
     from studio.generation.engine import Engine
     from studio.library.records import SampleRecord
     from studio.workstation.workstation import Workstation
@@ -44,6 +45,11 @@ def add_making_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"takes that are made at once, at most ({DEFAULT_BATCH})",
     )
+    add_keeping_flags(parser)
+
+
+def add_keeping_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that say what becomes of finished takes."""
     add_output_flags(parser)
     parser.add_argument("--no-library", action="store_true", help="write the file only")
     parser.add_argument("--play", action="store_true", help="play each take when it is finished")
@@ -86,6 +92,15 @@ def check_target(arguments: argparse.Namespace, takes: int) -> None:
     """
     if arguments.batch < 1:
         raise InputError(f"--batch must be 1 or more, not {arguments.batch}.")
+    check_keeping(arguments, takes)
+
+
+def check_keeping(arguments: argparse.Namespace, takes: int) -> None:
+    """The same for the flags of `add_keeping_flags` alone.
+
+    Raises:
+        StudioError: As `check_target`.
+    """
     target = Target.of(arguments)
     if not target.named and arguments.no_library and not arguments.play:
         raise InputError("Nothing would be kept; add --output, --output-dir or --play.")
@@ -127,6 +142,38 @@ def make_all(
                 )
             except CancelledError as error:
                 raise KeyboardInterrupt from error
+
+
+def sound_all(
+    coded: Sequence[CodedTake],
+    arguments: argparse.Namespace,
+    context: Context,
+    workstation: Workstation | None,
+) -> None:
+    """Sound takes that were made before; each is written and stored as soon as it is finished.
+
+    Args:
+        coded: The takes.
+        arguments: Those of `add_keeping_flags`, which `check_keeping` has seen.
+        context: The run.
+        workstation: Its library, None to keep takes out of it.
+
+    Raises:
+        StudioError: See `Engine.resound`, and what cannot be kept.
+        KeyboardInterrupt: Ctrl+C; finished takes are kept.
+    """
+    with (
+        Interrupts() as interrupts,
+        ProgressBar(len(coded), f"seed {coded[0].request.seed}") as bar,
+    ):
+        engine = open_engine(context, bar.say)
+        run = _Run(0, arguments, context, workstation, bar, interrupts)
+        for place, each in enumerate(coded):
+            try:
+                take = engine.resound(each, partial(run.show, place), interrupts.asked)
+            except CancelledError as error:
+                raise KeyboardInterrupt from error
+            run.keep(place, take)
 
 
 class _Run:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from studio.audio.clip import AudioClip
 from studio.core.errors import EngineError, InputError
+from studio.generation.coded_take import CodedTake
 from studio.generation.loading import LoadedModel, lasting_name, load_model
 from studio.generation.material import encode_clip, with_melody, with_source
 from studio.generation.memory import give_back_memory
@@ -156,6 +157,31 @@ class Engine:
                 return part
             yield part
         raise AssertionError("every request ends with its take")
+
+    def resound(
+        self,
+        coded: CodedTake,
+        on_chunk: Callable[[Chunk], None] | None = None,
+        cancelled: Callable[[], bool] = never,
+    ) -> Take:
+        """Make a finished take's sound again from its codes, as it was.
+
+        Raises:
+            InputError: The codes are another model's, or not those of the recipe.
+            StudioError: As `generate`.
+        """
+        started = time.perf_counter()
+        model, plan = self._planned(coded.request)
+        info = model.backend.info
+        coded.check(plan, info)
+        parts = render(model.backend, [plan], cancelled, coded.codes.array[None])
+        while True:
+            try:
+                _, chunk = next(parts)
+            except StopIteration as end:
+                return _take(plan, end.value[0], info, time.perf_counter() - started)
+            if on_chunk is not None:
+                on_chunk(chunk)
 
     def generate_many(
         self,

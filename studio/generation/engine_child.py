@@ -21,6 +21,7 @@ from typing import Literal
 
 from studio.core.errors import EngineError, StudioError
 from studio.core.log import start_logging
+from studio.generation.coded_take import CodedTake
 from studio.generation.engine import Engine
 from studio.generation.loading import load_model
 from studio.generation.request import Chunk, GenerationRequest, Take
@@ -32,10 +33,17 @@ _NICENESS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Generate:
-    """Parent to child: make a take."""
+    """Parent to child: make a take.
+
+    Attributes:
+        job_id: For `Cancel`.
+        request: What to make.
+        coded: The same take as it was made before; then only its sound is made.
+    """
 
     job_id: int
     request: GenerationRequest
+    coded: CodedTake | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,10 +194,13 @@ class _Child:
                 )
             )
 
+        def cancelled() -> bool:
+            return message.job_id in self._cancelled
+
         try:
-            return self._engine.generate(
-                message.request, forward, lambda: message.job_id in self._cancelled
-            )
+            if message.coded is not None:
+                return self._engine.resound(message.coded, forward, cancelled)
+            return self._engine.generate(request, forward, cancelled)
         finally:
             self._cancelled.discard(message.job_id)
 

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from studio.audio.clip import AudioClip
 from studio.core.errors import InputError
 from studio.core.paths import default_paths
+from studio.generation.coded_take import CodedTake
 from studio.generation.engine import DEFAULT_BATCH, Engine
 from studio.generation.engine_child import limit_threads
 from studio.generation.loading import load_model
@@ -238,6 +239,18 @@ class MusicGen:
             seed=secrets.randbelow(FREE_SEEDS) if seed is None else _whole(seed),
         )
         return self._engine.generate(request)
+
+    def resound(self, coded: CodedTake) -> Take:
+        """Make the sound of a take again from its codes, as those of a seed bank are kept.
+
+        Args:
+            coded: A take of this model; `CodedTake.of(take)` makes one.
+
+        Raises:
+            InputError: It is another model's, or damaged.
+            StudioError: See `Engine.generate`.
+        """
+        return self._engine.resound(replace(coded, request=self._own(coded.request)))
 
     def encode(self, audio: ArrayLike) -> NDArray[np.int64]:
         """Sound [B, C, N], [C, N] or [N] at `sampling_rate` to codec tokens [B, K, T].

@@ -25,16 +25,6 @@ from studio.models.prompting import PromptTemplate
 DEFAULT_BARS = 2
 DEFAULT_DURATION_SECONDS = 8.0
 DEFAULT_TEMPO_BPM = 120.0
-GENRE_TEMPO_BPM = {
-    "jungle": 168.0,
-    "dnb": 174.0,
-    "techno": 132.0,
-    "house": 124.0,
-    "hiphop": 90.0,
-    "dub": 72.0,
-    "electro": 128.0,
-    "ambient": 80.0,
-}
 TAIL_SECONDS = 0.24
 SEAM_FADE_SECONDS = 0.010
 
@@ -209,7 +199,7 @@ def _grid(request: GenerationRequest, info: ModelInfo, template: PromptTemplate 
             window_frames=info.window_frames,
         )
     if tempo_bpm is None:
-        tempo_bpm = usual_tempo_bpm(request.prompt, template)
+        tempo_bpm = template.usual_tempo_bpm(request.prompt) or DEFAULT_TEMPO_BPM
     plan = template.plan(
         prompt=request.prompt,
         tempo_bpm=tempo_bpm,
@@ -286,13 +276,6 @@ def _new_part(
             "s are kept; ask for a longer take, or keep less."
         )
     return begin, end
-
-
-def usual_tempo_bpm(prompt: str, template: PromptTemplate) -> float:
-    """The tempo of the first genre in a prompt that names none."""
-    words, _ = template.match_words(prompt)
-    usual = (GENRE_TEMPO_BPM[word] for word in words if word in GENRE_TEMPO_BPM)
-    return next(usual, DEFAULT_TEMPO_BPM)
 
 
 def _sampling(request: GenerationRequest, default: Sampling) -> Sampling:

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from studio.core.errors import EngineError
+from studio.generation.coded_take import CodedTake
 from studio.generation.engine_child import (
     Cancel,
     EngineOptions,
@@ -67,6 +68,7 @@ class EngineProcess:
         request: GenerationRequest,
         hear: Callable[[Heard], None],
         cancelled: Callable[[], bool],
+        coded: CodedTake | None = None,
     ) -> Take:
         """Run one job and wait for it.
 
@@ -75,11 +77,12 @@ class EngineProcess:
             request: What to make.
             hear: Told every step forward.
             cancelled: Whether `cancel` was called before the child knew the job.
+            coded: The same take as it was made before; then only its sound is made.
 
         Raises:
             StudioError: As the engine raised it; EngineError when the child stopped.
         """
-        self._send(Generate(job_id=job_id, request=request))
+        self._send(Generate(job_id=job_id, request=request, coded=coded))
         if cancelled():
             self.cancel(job_id)
         take = self._wait(hear)

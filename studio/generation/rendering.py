@@ -43,9 +43,18 @@ def largest_batch(plan: RenderPlan, info: ModelInfo) -> int:
 
 
 def render(
-    backend: MusicBackend, plans: Sequence[RenderPlan], cancelled: Callable[[], bool]
+    backend: MusicBackend,
+    plans: Sequence[RenderPlan],
+    cancelled: Callable[[], bool],
+    known: NDArray[np.int64] | None = None,
 ) -> Generator[tuple[int, Chunk], None, list[Rendered]]:
     """Make the takes of one batch.
+
+    Args:
+        backend: The model.
+        plans: Of the takes.
+        cancelled: Asked before each frame.
+        known: Their codes [B, K, T] where they were made before; then only sound is made.
 
     Yields:
         The place of a take among `plans`, and sound of it that became final.
@@ -62,7 +71,12 @@ def render(
         takes = [_Growing(backend, plan, pool) for plan in plans]
         for take in takes:
             take.add(take.head)
-        for frames in new_frames(backend, plans, cancelled):
+        if known is None:
+            made = new_frames(backend, plans, cancelled)
+        else:
+            new = known[:, :, plans[0].new_from : plans[0].new_to]
+            made = _until_cancelled(iter(new.transpose(2, 0, 1)), cancelled)
+        for frames in made:
             for place, take in enumerate(takes):
                 take.make(frames[place])
                 for chunk in take.grown():

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from studio.core.errors import CancelledError, EngineError, StudioError
+from studio.generation.coded_take import CodedTake
 from studio.generation.engine_child import EngineOptions, Heard, WarmUp
 from studio.generation.jobs import Job, JobState, JobView, Listener, Progress
 from studio.generation.process import EngineProcess
@@ -26,6 +27,7 @@ _CANCELLED = "Cancelled; the takes that were finished are kept."
 class _Entry:
     job: Job
     listener: Listener | None
+    coded: CodedTake | None = None
     state: JobState = "queued"
     done_steps: int = 0
     total_steps: int = 0
@@ -60,12 +62,18 @@ class GenerationWorker:
         self._numbers = itertools.count(1)
         self._thread: threading.Thread | None = None
 
-    def submit(self, request: GenerationRequest, listener: Listener | None = None) -> Job:
+    def submit(
+        self,
+        request: GenerationRequest,
+        listener: Listener | None = None,
+        coded: CodedTake | None = None,
+    ) -> Job:
         """Queue a request; returns at once.
 
         Args:
             request: What to make.
             listener: Told every `Progress` of this job.
+            coded: The same take as it was made before; then only its sound is made.
 
         Raises:
             InputError: The request is impossible; nothing was queued.
@@ -74,7 +82,7 @@ class GenerationWorker:
         request = request.checked()
         job = Job(id=next(self._numbers), request=request, on_cancel=self.cancel)
         job.future.set_running_or_notify_cancel()  # only `cancel` ends it, not the future's own
-        entry = _Entry(job=job, listener=listener)
+        entry = _Entry(job=job, listener=listener, coded=coded)
         with self._changed:
             is_next = self._warming_up and not self._queue
         self._tell(entry, "loading" if is_next else "queued")
@@ -191,6 +199,7 @@ class GenerationWorker:
                 entry.job.request,
                 lambda heard: self._hear(entry, heard),
                 lambda: entry.cancelled,
+                entry.coded,
             )
         except StudioError as error:
             self._finish(entry)

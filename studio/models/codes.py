@@ -126,25 +126,40 @@ def load_codes_and_facts(path: str | os.PathLike[str]) -> tuple[CodeSequence, di
         InputError: It is missing, too large, damaged, or holds no codes.
     """
     file = Path(path)
+    found = read_arrays(file)
+    if "codes" not in found:
+        raise InputError(_no_codes(file, "it has no array of that name"))
+    try:
+        codes = CodeSequence.from_array(found["codes"])
+    except InputError as error:
+        raise InputError(f"{shown_path(file)} is not usable: {error.user_message}") from error
+    texts = {name: value for name, value in found.items() if value.dtype.kind == "U"}
+    return codes, {name: str(value) for name, value in texts.items() if value.ndim == 0}
+
+
+def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    """Everything in an `.npz` file that nobody vouches for.
+
+    Raises:
+        InputError: It is missing, too large or damaged.
+    """
     try:
         _check_unpacked_size(file)
         with np.load(file, allow_pickle=False) as arrays:
-            found = {name: np.asarray(arrays[name]) for name in arrays.files}
-        texts = {name: value for name, value in found.items() if value.dtype.kind == "U"}
-        return CodeSequence.from_array(found["codes"]), {
-            name: str(value) for name, value in texts.items() if value.ndim == 0
-        }
+            return {name: np.asarray(arrays[name]) for name in arrays.files}
     except OSError as error:
         raise InputError(
             f"{shown_path(file)} cannot be read ({error.strerror or error})."
         ) from error
-    except InputError as error:
-        raise InputError(f"{shown_path(file)} is not usable: {error.user_message}") from error
     except Exception as error:  # what a damaged archive can raise is listed nowhere
-        raise InputError(
-            f"{shown_path(file)} is no file of codes ({one_line(str(error)):.120});"
-            " give an .npz file that this program wrote."
-        ) from error
+        raise InputError(_no_codes(file, one_line(str(error)))) from error
+
+
+def _no_codes(file: Path, why: str) -> str:
+    return (
+        f"{shown_path(file)} is no file of codes ({why:.120});"
+        " give an .npz file that this program wrote."
+    )
 
 
 def _unpacked(packed: str) -> bytes:

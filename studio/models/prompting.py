@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from studio.core.errors import ModelError
@@ -81,6 +81,7 @@ class PromptTemplate:
         grids: Codec frames to a sixteenth that the model keeps time on.
         context_frames: Codec frames the ruler covers.
         frame_rate: Codec frames a second.
+        tempos: What a genre means when no tempo is named, in quarter notes a minute.
     """
 
     words: tuple[str, ...]
@@ -89,6 +90,7 @@ class PromptTemplate:
     grids: tuple[int, ...]
     context_frames: int
     frame_rate: float
+    tempos: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -105,6 +107,7 @@ class PromptTemplate:
                 grids=tuple(sorted(int(grid) for grid in values["grids"])),
                 context_frames=int(values["context_frames"]),
                 frame_rate=float(values["frame_rate"]),
+                tempos={str(k): float(v) for k, v in values.get("tempos", {}).items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(
@@ -113,6 +116,8 @@ class PromptTemplate:
         grids_fit = template.grids and 0 < template.grids[0] <= template.grids[-1] <= 64
         if not grids_fit or template.frame_rate <= 0 or not 0 < template.context_frames <= 4096:
             raise ModelError("The model's prompting.json holds no usable grid or context.")
+        if any(not 20 <= tempo_bpm <= 400 for tempo_bpm in template.tempos.values()):
+            raise ModelError("The model's prompting.json holds tempos outside 20 to 400 bpm.")
         return template
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,11 +129,17 @@ class PromptTemplate:
             "grids": list(self.grids),
             "context_frames": self.context_frames,
             "frame_rate": self.frame_rate,
+            "tempos": dict(self.tempos),
         }
 
     def grid_tempo_bpm(self, grid: int) -> float:
         """Tempo of a grid: four sixteenths to a beat."""
         return 60 * self.frame_rate / (4 * grid)
+
+    def usual_tempo_bpm(self, prompt: str) -> float | None:
+        """The tempo of the first genre in a prompt that names none; None without a genre."""
+        words, _ = self.match_words(prompt)
+        return next((self.tempos[word] for word in words if word in self.tempos), None)
 
     def nearest_grid(self, tempo_bpm: float) -> int:
         """The grid that needs the least stretching to reach `tempo_bpm`."""

@@ -35,6 +35,7 @@ from studio.training.language_model import (
     train_language_model,
 )
 from studio.training.loopsynth import ALIASES, GENRES, GRIDS, MAX_PERIOD_FRAMES, vocabulary
+from studio.training.loopsynth.styles import STYLES
 from studio.training.publish import publish_bundle
 from studio.training.tokens import encode_bank, load_codes, save_codes
 from studio.training.workshop.codec_source import load_codec
@@ -98,6 +99,7 @@ def house_template() -> PromptTemplate:
         grids=tuple(GRIDS),
         context_frames=CONTEXT_FRAMES,
         frame_rate=HOUSE_CODEC.frame_rate,
+        tempos={genre: style.tempo_bpm for genre, style in STYLES.items()},
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from studio.core.errors import EngineError, StudioError
+from studio.generation.coded_take import CodedTake
 from studio.generation.jobs import Job, Listener, Progress
 from studio.generation.request import GenerationRequest, Take
 from studio.generation.worker import GenerationWorker
@@ -65,6 +66,7 @@ class TakeSaver:
         listener: Listener | None,
         *,
         save: bool,
+        coded: CodedTake | None = None,
     ) -> TakeJob:
         """Queue a request; see `Workstation.generate`."""
         tell = listener or _ignore
@@ -75,7 +77,7 @@ class TakeSaver:
 
         future: Future[SampleRecord | None] = Future()
         future.set_running_or_notify_cancel()
-        job = worker.submit(request, forward)
+        job = worker.submit(request, forward, coded)
 
         def finished(done: Future[Take]) -> None:
             error = done.exception()

@@ -24,6 +24,7 @@ from studio.core.errors import InputError
 from studio.core.paths import Paths
 from studio.core.settings import Settings, save_settings
 from studio.export.files import export_wav
+from studio.generation.coded_take import CodedTake
 from studio.generation.engine_child import EngineOptions
 from studio.generation.jobs import JobView, Listener
 from studio.generation.request import FREE_SEEDS, GenerationRequest, Take
@@ -160,6 +161,16 @@ class Workstation:
         """
         requests = request.seeds(count)
         return [self.generate(each, listener) for each in requests]
+
+    def resound(
+        self, coded: CodedTake, listener: Listener | None = None, *, save: bool = True
+    ) -> TakeJob:
+        """Queue the sound of a take that was made before, as those of a seed bank; see `generate`.
+
+        Raises:
+            InputError: Its recipe is impossible; nothing was queued.
+        """
+        return self._saver.submit(self._worker, coded.request, listener, save=save, coded=coded)
 
     def extend(
         self,

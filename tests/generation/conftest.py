@@ -136,6 +136,7 @@ def grid_template(context_frames: int = 256) -> PromptTemplate:
         grids=(4, 5, 6, 7, 8, 9),
         context_frames=context_frames,
         frame_rate=50.0,
+        tempos={"jungle": 168.0},
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from studio.audio.clip import AudioClip
 from studio.core.errors import CancelledError, EngineError, InputError, StudioError
+from studio.generation.coded_take import CodedTake
 from studio.generation.engine_child import Heard
 from studio.generation.jobs import Progress
 from studio.generation.request import Chunk, GenerationRequest, Take
@@ -36,6 +37,7 @@ class HeldProcess:
 
     def __init__(self) -> None:
         self.started: list[int] = []
+        self.coded: list[CodedTake | None] = []
         self.warmed: list[str] = []
         self.begun = threading.Semaphore(0)
         self.go = threading.Semaphore(0)
@@ -48,8 +50,10 @@ class HeldProcess:
         request: GenerationRequest,
         hear: Callable[[Heard], None],
         cancelled: Callable[[], bool],
+        coded: CodedTake | None = None,
     ) -> Take:
         self.started.append(job_id)
+        self.coded.append(coded)
         self.begun.release()
         chunk = Chunk(
             start_frame=0, samples=np.zeros((1, 9), dtype=np.float32), done_steps=1, total_steps=2

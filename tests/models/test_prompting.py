@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,3 +122,17 @@ def test_template_survives_its_file() -> None:
 def test_broken_template_files_are_refused(fault: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=r"prompting\.json"):
         PromptTemplate.from_dict(small_template().to_dict() | fault)
+
+
+def test_a_genre_has_its_usual_tempo() -> None:
+    template = replace(small_template(), tempos={"dnb": 174.0, "dub": 72.0})
+    assert template.usual_tempo_bpm("reese, drum and bass") == 174.0
+    assert template.usual_tempo_bpm("jungle") is None
+    assert PromptTemplate.from_dict(template.to_dict()) == template
+
+
+@pytest.mark.parametrize("tempo_bpm", [0, 1e9, float("nan"), "fast"])
+def test_a_senseless_tempo_is_refused(tempo_bpm: object) -> None:
+    values = small_template().to_dict() | {"tempos": {"dub": tempo_bpm}}
+    with pytest.raises(ModelError, match=r"prompting\.json"):
+        PromptTemplate.from_dict(values)

@@ -22,6 +22,7 @@ from studio.audio.clip import AudioClip
 from studio.core.errors import CancelledError, DeviceError, StudioError
 from studio.core.paths import Paths
 from studio.core.settings import Settings
+from studio.generation.coded_take import CodedTake
 from studio.generation.jobs import Job, Listener, Progress
 from studio.generation.request import Chunk, GenerationRequest, Take
 from studio.library.records import NewSample
@@ -66,12 +67,19 @@ class MadeUpEngine:
         self.hold = threading.Event()
         self.hold.set()
         self.warmed: list[str] = []
+        self.coded: list[CodedTake | None] = []
         self._numbers = itertools.count(1)
         self._cancelled: set[int] = set()
         self._threads: list[threading.Thread] = []
         self._turn = threading.Lock()
 
-    def submit(self, request: GenerationRequest, listener: Listener | None = None) -> Job:
+    def submit(
+        self,
+        request: GenerationRequest,
+        listener: Listener | None = None,
+        coded: CodedTake | None = None,
+    ) -> Job:
+        self.coded.append(coded)
         request = request.checked()
         job = Job(id=next(self._numbers), request=request, on_cancel=self.cancel)
         tell: Callable[[Progress], None] = listener or (lambda _progress: None)

@@ -11,6 +11,7 @@ import pytest
 from studio.audio.clip import AudioClip
 from studio.core.paths import Paths
 from studio.core.settings import Settings
+from studio.generation.coded_take import CodedTake
 from studio.generation.jobs import Job, Listener, Progress
 from studio.generation.request import GenerationRequest, Take
 from studio.workstation.workstation import Workstation
@@ -40,8 +41,15 @@ class PromptWorker:
         self.cancelled: list[int] = []
         self.failure: BaseException | None = None
         self.warmed: list[str] = []
+        self.coded: list[CodedTake | None] = []
 
-    def submit(self, request: GenerationRequest, listener: Listener | None = None) -> Job:
+    def submit(
+        self,
+        request: GenerationRequest,
+        listener: Listener | None = None,
+        coded: CodedTake | None = None,
+    ) -> Job:
+        self.coded.append(coded)
         request = request.checked()
         job = Job(id=next(self._numbers), request=request, on_cancel=self.cancelled.append)
         if self.failure is not None:

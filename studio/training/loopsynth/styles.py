@@ -17,6 +17,7 @@ class GenreStyle:
 
     Attributes:
         weight: Share of loops.
+        tempo_bpm: What a prompt means that names no tempo.
         grids: Usual codec frames to a sixteenth.
         basses: Families of its basses.
         stabs: Families of its chords.
@@ -32,6 +33,7 @@ class GenreStyle:
     """
 
     weight: float
+    tempo_bpm: float
     grids: tuple[int, ...]
     basses: tuple[str, ...]
     stabs: tuple[str, ...]
@@ -50,6 +52,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
     {
         "jungle": GenreStyle(
             weight=0.1,
+            tempo_bpm=168,
             grids=_FAST,
             basses=("sub", "reese", "wobble", "808bass"),
             stabs=("rave", "dub", "piano", "vox", "skank"),
@@ -61,6 +64,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "dnb": GenreStyle(
             weight=0.1,
+            tempo_bpm=174,
             grids=_FAST,
             basses=("sub", "reese", "growl", "wobble", "fmbass"),
             stabs=("rave", "epiano", "brass", "vox", "house"),
@@ -71,6 +75,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "techno": GenreStyle(
             weight=0.1,
+            tempo_bpm=132,
             grids=_CLUB,
             basses=("acid", "sub", "pluck", "fmbass", "growl"),
             stabs=("dub", "rave", "house", "brass"),
@@ -84,6 +89,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "house": GenreStyle(
             weight=0.09,
+            tempo_bpm=124,
             grids=_CLUB,
             basses=("sub", "acid", "pluck", "organbass", "slap", "fmbass"),
             stabs=("house", "organ", "piano", "epiano", "brass"),
@@ -94,6 +100,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "hiphop": GenreStyle(
             weight=0.08,
+            tempo_bpm=90,
             grids=(7, 8, 9),
             basses=("sub", "pluck", "808bass", "slap"),
             stabs=("epiano", "piano", "brass", "orchestra", "organ"),
@@ -105,6 +112,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "dub": GenreStyle(
             weight=0.07,
+            tempo_bpm=72,
             grids=(8, 9, 10, 11),
             basses=("sub", "organbass", "slap"),
             stabs=("skank", "dub", "organ", "piano"),
@@ -116,6 +124,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "electro": GenreStyle(
             weight=0.07,
+            tempo_bpm=128,
             grids=_CLUB,
             basses=("acid", "pluck", "reese", "fmbass"),
             stabs=("orchestra", "vox", "brass", "house"),
@@ -124,6 +133,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "ambient": GenreStyle(
             weight=0.05,
+            tempo_bpm=80,
             grids=(7, 8, 9, 10, 11, 12),
             basses=("sub",),
             stabs=("epiano", "piano", "vox", "dub"),
@@ -136,6 +146,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "garage": GenreStyle(
             weight=0.06,
+            tempo_bpm=132,
             grids=(5, 6),
             basses=("sub", "organbass", "reese", "pluck", "wobble"),
             stabs=("organ", "house", "epiano", "vox"),
@@ -145,6 +156,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "trap": GenreStyle(
             weight=0.05,
+            tempo_bpm=140,
             grids=(5, 6, 10, 11),
             basses=("808bass", "sub"),
             stabs=("orchestra", "brass", "piano", "vox"),
@@ -155,6 +167,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "breakbeat": GenreStyle(
             weight=0.05,
+            tempo_bpm=134,
             grids=(5, 6, 7),
             basses=("acid", "reese", "sub", "slap"),
             stabs=("rave", "piano", "house", "orchestra"),
@@ -163,6 +176,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "footwork": GenreStyle(
             weight=0.04,
+            tempo_bpm=160,
             grids=_FAST,
             basses=("sub", "808bass", "reese"),
             stabs=("vox", "epiano", "house", "organ"),
@@ -170,6 +184,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "lofibeats": GenreStyle(
             weight=0.04,
+            tempo_bpm=82,
             grids=(8, 9, 10),
             basses=("sub", "slap", "organbass"),
             stabs=("epiano", "piano", "epiano"),
@@ -181,6 +196,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "reggaeton": GenreStyle(
             weight=0.04,
+            tempo_bpm=94,
             grids=(7, 8, 9),
             basses=("sub", "808bass", "pluck"),
             stabs=("piano", "brass", "skank", "vox"),
@@ -188,6 +204,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "dubstep": GenreStyle(
             weight=0.03,
+            tempo_bpm=140,
             grids=(5, 10, 11),
             basses=("wobble", "growl", "sub", "reese"),
             stabs=("vox", "skank", "dub", "orchestra"),
@@ -198,6 +215,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
         ),
         "trance": GenreStyle(
             weight=0.03,
+            tempo_bpm=138,
             grids=(5, 6),
             basses=("pluck", "acid", "sub"),
             stabs=("rave", "piano", "house"),
