@@ -58,6 +58,9 @@ TEST_SYSTEM_PACKAGES = [
     "pulseaudio-utils",
     "imagemagick",
 ]
+# Tests that need the screen or the sound card to themselves, and processor time when it is due.
+TESTS_APART = ["tests/end_to_end", "tests/playback"]
+MOST_TEST_PROCESSES = 4
 NETWORK_SIGNS = ("NewConnectionError", "NameResolutionError", "ConnectTimeout", "Max retries")
 
 USAGE = """\
@@ -88,7 +91,10 @@ def main(arguments: list[str]) -> int:
         if verb == "run":
             return become([str(python), "-P", "-m", "studio", *rest])
         if verb == "test":
-            return become([str(python), "-m", "pytest", "-m", "not slow", *rest], ROOT)
+            chosen = ["-m", "not slow"]
+            if rest:
+                return become([str(python), "-m", "pytest", *chosen, *rest], ROOT)
+            return run_tests(python, chosen)
         return run_steps(check_steps(python, with_tests=verb == "check"))
     except SetupError as error:
         print(f"dev.py: {error}", file=sys.stderr)
@@ -100,15 +106,39 @@ def main(arguments: list[str]) -> int:
 
 def check_steps(python: Path, *, with_tests: bool) -> list[tuple[str, list[str]]]:
     """Name and command of every check, cheapest first."""
-    steps = [
+    steps: list[tuple[str, list[str]]] = [
         ("style", [str(python), "-m", "ruff", "check", "."]),
         ("format", [str(python), "-m", "ruff", "format", "--check", "."]),
         ("imports", [str(python.with_name("lint-imports")), "--no-logo", "--no-cache"]),
         ("types", [str(python), "-m", "mypy"]),
     ]
     if with_tests:
-        steps.append(("tests", [str(python), "-m", "pytest"]))
+        steps += test_steps(python)
     return steps
+
+
+def test_steps(python: Path) -> list[tuple[str, list[str]]]:
+    """All tests in two runs: those that must be alone, then the others, shared out."""
+    pytest = [str(python), "-m", "pytest"]
+    processes = min(MOST_TEST_PROCESSES, os.cpu_count() or 1)
+    shared_out = ["-n", str(processes), "--dist", "worksteal"] if processes > 1 else []
+    others = [f"--ignore={folder}" for folder in TESTS_APART]
+    return [
+        ("tests of screen and sound", [*pytest, *TESTS_APART]),
+        ("other tests", [*pytest, *others, *shared_out]),
+    ]
+
+
+def run_tests(python: Path, chosen: list[str]) -> int:
+    """Run all tests; pytest's closing line is the last one, unless the first run failed."""
+    failed = []
+    for name, command in test_steps(python):
+        print(f"--- {name}", flush=True)
+        if subprocess.call([*command, *chosen], cwd=ROOT):
+            failed.append(name)
+    if failed:
+        print("--- failed: " + ", ".join(failed), flush=True)
+    return 1 if failed else 0
 
 
 def run_steps(steps: list[tuple[str, list[str]]]) -> int:

@@ -81,6 +81,34 @@ def test_test_runs_pytest_in_the_checkout_without_the_slow_tests(
 
 
 @needs_posix
+@pytest.mark.parametrize(
+    ("fails", "status", "last"),
+    [("nothing", 0, "-m not slow"), ("end_to_end", 1, "--- failed: tests of screen and sound")],
+)
+def test_all_tests_run_alone_or_shared_out(
+    dev: ModuleType, fails: str, status: int, last: str
+) -> None:
+    put_stand_in(dev, f'echo "$@"; case "$*" in *"pytest tests/{fails}"*) exit 1;; esac')
+    with start(dev, "test") as process:
+        out, _ = process.communicate()
+    assert process.returncode == status
+    runs = [line for line in out.splitlines() if not line.startswith("---")]
+    assert runs[0] == "-m pytest tests/end_to_end tests/playback -m not slow"
+    assert runs[1].startswith("-m pytest --ignore=tests/end_to_end --ignore=tests/playback")
+    assert last in out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("processors", "shared"), [(1, []), (2, ["-n", "2"]), (16, ["-n", "4"])])
+def test_tests_are_shared_out_among_a_few_processes(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, processors: int, shared: list[str]
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    (_, alone), (_, others) = dev.test_steps(Path("python"))
+    assert "-n" not in alone
+    assert others[5:7] == shared
+
+
+@needs_posix
 def test_check_runs_every_step_and_names_the_failed_ones(dev: ModuleType) -> None:
     put_stand_in(dev, 'echo "$@"; case "$*" in *mypy*) exit 1;; esac')
     shutil.copy(dev.ROOT / ".venv" / "bin" / "python", dev.ROOT / ".venv" / "bin" / "lint-imports")
