@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from studio.cli.context import Context, print_json
 from studio.cli.making import add_keeping_flags, check_keeping, opened_library, sound_all
+from studio.cli.outputs import check_output
 from studio.cli.stored_take import sample_take
 from studio.core.errors import InputError
 from studio.core.storage import one_line
 
 if TYPE_CHECKING:
     from studio.generation.coded_take import CodedTake
+    from studio.generation.request import GenerationRequest
 
 
 def add_parser(verbs: Any) -> None:
@@ -45,6 +47,7 @@ def add_parser(verbs: Any) -> None:
     saving = actions.add_parser("save", help="a bank of takes that were made here")
     saving.add_argument("file", type=Path, metavar="FILE", help=".npz file to write")
     saving.add_argument("ids", type=int, nargs="+", metavar="ID", help="their samples")
+    saving.add_argument("--json", action="store_true", help="JSON on stdout")
 
     for action, function in (
         (listing, _list),
@@ -86,9 +89,16 @@ def _show(arguments: argparse.Namespace, context: Context) -> None:
             print_json({"number": number, **_facts(take)})
         else:
             tempo = "" if request.tempo_bpm is None else f"{request.tempo_bpm:g} bpm"
-            bars = "" if request.bars is None else f"{request.bars} bars"
-            words = (tempo, bars, request.key or "", one_line(request.prompt))
-            print(f"{number:>4}  {words[0]:<10}{words[1]:<8}{words[2]:<4}{words[3]}")
+            words = (tempo, _length(request), request.key or "", one_line(request.prompt))
+            print(f"{number:>4}  {words[0]:<11}{words[1]:<11}{words[2]:<5}{words[3]}".rstrip())
+
+
+def _length(request: GenerationRequest) -> str:
+    if request.bars is not None:
+        return "1 bar" if request.bars == 1 else f"{request.bars} bars"
+    if request.duration_seconds is not None:
+        return f"{request.duration_seconds:g} s"
+    return "" if request.max_steps is None else f"{request.max_steps} steps"
 
 
 def _facts(take: CodedTake) -> dict[str, Any]:
@@ -99,6 +109,8 @@ def _facts(take: CodedTake) -> dict[str, Any]:
         "bpm": request.tempo_bpm,
         "bars": request.bars,
         "key": request.key,
+        "duration_seconds": request.duration_seconds,
+        "max_steps": request.max_steps,
         "model": request.model,
         "model_hash": take.model_hash,
     }
@@ -123,6 +135,7 @@ def _save(arguments: argparse.Namespace, context: Context) -> None:
     file: Path = arguments.file
     if file.suffix != SUFFIX:
         raise InputError(f"A seed bank is an {SUFFIX} file, not {one_line(file.name)}.")
+    check_output(file)
     takes = []
     with opened_library(context, wanted=True) as workstation:
         assert workstation is not None  # wanted
@@ -136,4 +149,7 @@ def _save(arguments: argparse.Namespace, context: Context) -> None:
                 )
             )
     save_bank(file, SeedBank(name=file.stem, takes=tuple(takes)))
-    print(file)
+    if arguments.json:
+        print_json({"path": str(file.absolute()), "takes": len(takes)})
+    else:
+        print(file)
