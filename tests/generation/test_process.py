@@ -7,12 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from studio.core.errors import CancelledError, EngineError, ModelError
+from studio.core.errors import CancelledError, EngineError, InputError, ModelError
+from studio.generation.coded_take import CodedTake
 from studio.generation.engine import Engine
 from studio.generation.engine_child import EngineOptions, Heard
 from studio.generation.process import EngineProcess
@@ -76,6 +78,32 @@ def test_the_process_makes_the_take_that_the_engine_makes(
     assert {each.state for each in heard[1:]} == {"running"}
     chunks = [each.chunk.samples for each in heard if each.chunk is not None]
     assert np.concatenate(chunks, axis=1).shape == take.clip.samples.shape
+
+
+def test_a_take_of_known_codes_sounds_as_it_did(process: EngineProcess, tiny_bundle: Path) -> None:
+    request = GenerationRequest(
+        prompt="jungle", model=str(tiny_bundle), seed=3, tempo_bpm=170.0, bars=1
+    )
+    take = process.generate(11, request, ignore, never)
+    heard: list[Heard] = []
+    coded = CodedTake.of(take)
+    again = process.generate(12, coded.request, heard.append, never, coded)
+    assert np.array_equal(again.clip.samples, take.clip.samples)
+    assert np.array_equal(again.codes, take.codes)
+    assert (again.request, again.model_hash) == (take.request, take.model_hash)
+    chunks = [each.chunk.samples for each in heard if each.chunk is not None]
+    assert np.concatenate(chunks, axis=1).shape == take.clip.samples.shape
+
+
+def test_codes_of_another_model_are_refused_there(
+    process: EngineProcess, tiny_bundle: Path
+) -> None:
+    request = GenerationRequest(prompt="dub", model=str(tiny_bundle), max_steps=5)
+    coded = CodedTake.of(process.generate(13, request, ignore, never))
+    other = replace(coded, model_hash="ab" * 32)
+    with pytest.raises(InputError, match="made by another"):
+        process.generate(14, other.request, ignore, never, other)
+    assert process.generate(15, coded.request, ignore, never, coded).codes.shape == (4, 5)
 
 
 def test_the_model_stays_loaded(process: EngineProcess, tiny_bundle: Path) -> None:

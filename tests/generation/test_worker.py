@@ -117,6 +117,16 @@ def test_jobs_run_one_after_another_in_order(
     assert worker.jobs() == ()
 
 
+def test_codes_that_are_known_reach_the_process(
+    worker: GenerationWorker, process: HeldProcess
+) -> None:
+    coded = CodedTake.of(take_of(request(seed=3)))
+    jobs = [worker.submit(coded.request, coded=coded), worker.submit(request(seed=4))]
+    process.go.release(2)
+    assert [job.future.result(WAIT).request.seed for job in jobs] == [3, 4]
+    assert process.coded == [coded, None]
+
+
 def test_a_waiting_job_can_be_taken_off_the_queue(
     worker: GenerationWorker, process: HeldProcess
 ) -> None:
