@@ -115,7 +115,7 @@ def keys_listed(text: str, whose: str) -> list[str]:
 
 def making(text: str) -> list[str]:
     """The examples that make takes or codes, in the order of the page."""
-    start, end = text.index("## studio generate"), text.index("## studio library")
+    start, end = text.index("## studio generate"), text.index("## studio seedbank")
     return [match[0] for match in EXAMPLE.finditer(text[start:end])]
 
 
@@ -164,6 +164,30 @@ def test_the_examples_that_make_something_run_in_the_order_of_the_page(
         "take_0001.wav",
         "take_0002.wav",
     ]
+
+
+def test_the_examples_of_seed_banks_run_in_the_order_of_the_page(
+    text: str, things: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the embedded model, whose library has two takes before."""
+    library = ["--data-dir", str(tmp_path / "library")]
+    asked = ["--prompt", "dub 120 bpm", "--bars", "1", "--seed", "1", "--count", "2"]
+    whole = [[*library, "generate", *asked, "--output-dir", "own"]]
+    for match in EXAMPLE.finditer(section(text, "studio seedbank")):
+        whole.append([*library, *shlex.split(match[0])[1:]])
+    said = []
+    for arguments in whole:
+        assert run(arguments, open_window=lambda data_dir: 99) == 0, arguments
+        said.append(capsys.readouterr())
+        assert said[-1].err == ""
+    assert {arguments[3] for arguments in whole[1:]} == {"list", "save", "show", "add"}
+    shown = whole.index([*library, "seedbank", "show", "night.npz", "--json"])
+    rows = [json.loads(line) for line in said[shown].out.splitlines()]
+    assert [list(row) for row in rows] == [keys_listed(text, "each take of a bank")] * 2
+    first, second = (path.read_bytes() for path in sorted((things / "own").glob("*.wav")))
+    assert (things / "second.wav").read_bytes() == second
+    assert (things / "picked" / "take_0002.wav").read_bytes() == first
+    assert len(list((things / "picked").iterdir())) == 4
 
 
 def test_the_keys_of_json_are_listed(
