@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from studio.models.language_config import DecoderConfig, TextConfig
 from studio.models.prompting import PromptTemplate
 from studio.models.torch_backend.transformer import MusicLanguageModel
+from studio.training.batches import step_batches
 from studio.training.captions import CaptionBook, build_tokenizer
 from studio.training.initial_weights import draw_weights, set_ruler
 from studio.training.journal import Journal
@@ -36,7 +37,7 @@ class LanguageModelRecipe:
 
     Attributes:
         minutes: Wall time.
-        batch: Loops a step.
+        batch: Loops a step of those that hear the whole context.
         learning_rate: Peak of the schedule.
         text_left_out: Share of loops trained under the null condition.
         codebook_weights: Share of each codebook in the loss.
@@ -143,19 +144,19 @@ def train_language_model(
         minutes=recipe.minutes, peak=peak, floor=0.02 * peak, warm_up_steps=150
     )
     weights = torch.tensor(recipe.codebook_weights)
-    order: list[int] = []
+    periods = [one.period_frames for one in train.labels]
+    batches = step_batches(periods, recipe.batch, context_frames, rng)
     recent: list[float] = []
+    heard = 0
     measured, step = 0.0, 0
     model.train()
     while not schedule.over:
         for group in optimiser.param_groups:
             group["lr"] = group["rate_scale"] * schedule.rate(step)
-        if len(order) < recipe.batch:
-            order = rng.permutation(len(train.labels)).tolist()
-        chosen = [order.pop() for _ in range(recipe.batch)]
-        codes = torch.from_numpy(train.coded.window(chosen, context_frames))
+        chosen, frames = next(batches)
+        codes = torch.from_numpy(train.coded.window(chosen, frames))
         ids, mask = train.captions.random(chosen, rng)
-        left_out = torch.from_numpy(rng.random(recipe.batch) < recipe.text_left_out)
+        left_out = torch.from_numpy(rng.random(len(chosen)) < recipe.text_left_out)
         mask = mask & ~left_out[:, None]
         by_codebook, _ = code_losses(model, codes, ids, mask)
         loss = (by_codebook * weights).sum()
@@ -164,12 +165,13 @@ def train_language_model(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         step += 1
+        heard += len(chosen)
         recent.append(by_codebook.mean().item())
         if step % 100 == 0:
             journal.write(
                 "language model",
                 step=step,
-                epochs=round(step * recipe.batch / len(train.labels), 2),
+                epochs=round(heard / len(train.labels), 2),
                 nats=round(sum(recent) / len(recent), 3),
             )
             recent.clear()

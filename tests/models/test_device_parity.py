@@ -17,6 +17,7 @@ from studio.models.streams import Streams
 from studio.models.torch_backend.backend import TorchBackend
 from studio.models.torch_backend.device_language import DeviceLanguage
 from studio.models.torch_backend.loading import Networks, load_networks
+from tests.models.conditions import FRAMES, TEXTS, conditions_of
 from tests.models.reference import (
     CODEBOOKS,
     PROMPT,
@@ -26,10 +27,6 @@ from tests.models.reference import (
     under,
 )
 
-FRAMES = 300
-TEXTS = (PROMPT, SHORT_PROMPT, "hat", "", "swing kick dub")
-# In a melody model's prefix, transformers lets the tokens see the padding of shorter texts.
-EQUAL_TEXTS = (PROMPT, "dub techno dub techno dub", "hat " * 5, "bass " * 5, "swing kick dub a b")
 IS_HERE = {
     "cpu": lambda: True,
     "cuda": torch.cuda.is_available,
@@ -47,18 +44,6 @@ def on_device(oracle: Oracle) -> Ours:
         return TorchBackend(open_bundle(oracle(name).folder), device="cpu")
 
     return loaded
-
-
-def _conditions(kind: str) -> list[Condition]:
-    if kind == "text":
-        return [Condition(text=text) for text in TEXTS]
-    if kind == "unconditional":
-        return [Condition()] * 5
-    melodies = np.random.default_rng(3).integers(0, 12, (5, 7), dtype=np.int8)
-    return [
-        Condition(text=text, melody=melody)
-        for text, melody in zip(EQUAL_TEXTS, melodies, strict=True)
-    ]
 
 
 def _codes(
@@ -86,7 +71,7 @@ def test_greedy_takes_equal_those_of_transformers(
 ) -> None:
     """Some are alone, some among others, and all are longer than one stretch of attention."""
     reference, backend = oracle(name), on_device(name)
-    conditions = _conditions(reference.kind)
+    conditions = conditions_of(reference.kind)
     codes, audio = reference.greedy(conditions, frames=FRAMES, guidance=guidance)
     for takes in (slice(0, 5), slice(4, 5)):
         actual = _codes(backend, conditions[takes], Sampling(top_k=1, guidance=guidance))
@@ -105,7 +90,7 @@ def test_every_device_here_makes_short_takes_of_transformers(
     """
     reference = oracle(name)
     backend = TorchBackend(open_bundle(reference.folder), device=device)
-    conditions = _conditions(reference.kind)[:2]
+    conditions = conditions_of(reference.kind)[:2]
     codes, audio = reference.greedy(conditions, frames=40, guidance=3.0)
     for _ in range(2):
         actual = _codes(backend, conditions, Sampling(top_k=1, guidance=3.0), 40)
@@ -119,7 +104,7 @@ def test_every_device_here_makes_short_takes_of_transformers(
 def test_an_unconditional_decoder_makes_what_it_makes_in_transformers(
     oracle: Oracle, on_device: Ours
 ) -> None:
-    conditions = _conditions("unconditional")
+    conditions = conditions_of("unconditional")
     codes, _ = oracle("unconditional").greedy(conditions, frames=FRAMES, guidance=1.0)
     actual = _codes(on_device("unconditional"), conditions, Sampling(top_k=1))
     np.testing.assert_array_equal(actual, codes)
@@ -128,7 +113,7 @@ def test_an_unconditional_decoder_makes_what_it_makes_in_transformers(
 @pytest.mark.parametrize("name", ["mono", "stereo", "melody", "unconditional"])
 def test_codes_are_continued_as_in_transformers(oracle: Oracle, on_device: Ours, name: str) -> None:
     reference, backend = oracle(name), on_device(name)
-    conditions = _conditions(reference.kind)[:2]
+    conditions = conditions_of(reference.kind)[:2]
     shape = (2, backend.info.codebooks, 25)
     prefix = np.random.default_rng(4).integers(0, backend.info.codebook_size, shape)
     guidance = 1.0 if name == "unconditional" else 3.0

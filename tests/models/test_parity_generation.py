@@ -8,27 +8,11 @@ from numpy.typing import NDArray
 
 from studio.models.backend import Condition, MusicBackend, Sampling
 from studio.models.native_backend.backend import NativeBackend
-from tests.models.reference import PROMPT, SHORT_PROMPT, Reference
-
-FRAMES = 300
-TEXTS = (PROMPT, SHORT_PROMPT, "hat", "", "swing kick dub")
-# In a melody model's prefix, transformers lets the tokens see the padding of shorter texts.
-EQUAL_TEXTS = (PROMPT, "dub techno dub techno dub", "hat " * 5, "bass " * 5, "swing kick dub a b")
+from tests.models.conditions import FRAMES, conditions_of
+from tests.models.reference import Reference
 
 Oracle = Callable[[str], Reference]
 Ours = Callable[[str], NativeBackend]
-
-
-def _conditions(kind: str) -> list[Condition]:
-    if kind == "text":
-        return [Condition(text=text) for text in TEXTS]
-    if kind == "unconditional":
-        return [Condition()] * 5
-    melodies = np.random.default_rng(3).integers(0, 12, (5, 7), dtype=np.int8)
-    return [
-        Condition(text=text, melody=melody)
-        for text, melody in zip(EQUAL_TEXTS, melodies, strict=True)
-    ]
 
 
 def _greedy(
@@ -55,7 +39,7 @@ def test_greedy_takes_equal_those_of_transformers(
     oracle: Oracle, ours: Ours, name: str, guidance: float
 ) -> None:
     reference, backend = oracle(name), ours(name)
-    conditions = _conditions(reference.kind)
+    conditions = conditions_of(reference.kind)
     codes, audio = reference.greedy(conditions, frames=FRAMES, guidance=guidance)
     assert codes.shape == (5, backend.info.codebooks, FRAMES)
     assert len(np.unique(codes)) > 10
@@ -67,7 +51,7 @@ def test_greedy_takes_equal_those_of_transformers(
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_smaller_batches_of_transformers_are_alike(oracle: Oracle, ours: Ours, batch: int) -> None:
-    conditions = _conditions("text")[:batch]
+    conditions = conditions_of("text")[:batch]
     codes, _ = oracle("mono").greedy(conditions, frames=FRAMES, guidance=3.0)
     np.testing.assert_array_equal(_greedy(ours("mono"), conditions, 3.0), codes)
 
@@ -76,7 +60,7 @@ def test_smaller_batches_of_transformers_are_alike(oracle: Oracle, ours: Ours, b
 def test_an_unconditional_decoder_makes_what_it_makes_in_transformers(
     oracle: Oracle, ours: Ours, batch: int
 ) -> None:
-    conditions = _conditions("unconditional")[:batch]
+    conditions = conditions_of("unconditional")[:batch]
     codes, _ = oracle("unconditional").greedy(conditions, frames=FRAMES, guidance=1.0)
     assert len(np.unique(codes)) > 5
     for guidance in (1.0, 3.0):
@@ -87,7 +71,7 @@ def test_an_unconditional_decoder_makes_what_it_makes_in_transformers(
 @pytest.mark.parametrize("name", ["mono", "stereo", "melody", "unconditional"])
 def test_codes_are_continued_as_in_transformers(oracle: Oracle, ours: Ours, name: str) -> None:
     reference, backend = oracle(name), ours(name)
-    conditions = _conditions(reference.kind)[:2]
+    conditions = conditions_of(reference.kind)[:2]
     shape = (2, backend.info.codebooks, 25)
     prefix = np.random.default_rng(4).integers(0, backend.info.codebook_size, shape)
     guidance = 1.0 if name == "unconditional" else 3.0
