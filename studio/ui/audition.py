@@ -137,6 +137,10 @@ class Audition(QObject):
         )
         self._loading = wanted
 
+    def show_sound(self, sound: Sound) -> None:
+        """Put a finished sound that is at hand into the waveform, and play it."""
+        self._loaded(sound, play=True)
+
     def clear(self) -> None:
         """Empty the waveform."""
         self.speaker.stop()

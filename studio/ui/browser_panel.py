@@ -87,11 +87,13 @@ class BrowserPanel(QWidget):
         query_changed(str): The search text, shortly after the last keystroke.
         table_wanted(): The keyboard should go to the table.
         import_requested(): The import button was pressed.
+        banks_requested(): The seed banks should be shown.
     """
 
     query_changed = Signal(str)
     table_wanted = Signal()
     import_requested = Signal()
+    banks_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -219,8 +221,14 @@ class BrowserPanel(QWidget):
         import_button.setObjectName("import_button")
         import_button.setToolTip(tooltip("Add audio files; they stay where they are", "import"))
         import_button.clicked.connect(self.import_requested)
+        banks_button = QPushButton(icons.icon("seed"), "Seed banks")
+        banks_button.setObjectName("seedbanks_button")
+        banks_button.setToolTip(tooltip("Takes that come with the program", "seedbanks"))
+        banks_button.clicked.connect(self.banks_requested)
         bottom = QHBoxLayout()
+        bottom.setSpacing(8)
         bottom.addWidget(import_button)
+        bottom.addWidget(banks_button)
         bottom.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 10)

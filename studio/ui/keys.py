@@ -87,6 +87,12 @@ KEYS: tuple[Key, ...] = (
         group="Generate",
     ),
     Key(
+        action="seedbanks",
+        sequences=("Ctrl+B",),
+        meaning="Hear the seed banks and take from them",
+        group="Generate",
+    ),
+    Key(
         action="submit_prompt",
         sequences=("Return",),
         meaning="Generate, while typing a prompt (Shift+Enter starts a new line)",

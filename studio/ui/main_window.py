@@ -33,6 +33,7 @@ from studio.ui.library_panel import LibraryPanel
 from studio.ui.model_choice import ModelChoice
 from studio.ui.models import Models
 from studio.ui.places import restore_window, window_place
+from studio.ui.seedbank_dialog import SeedBankDialog
 from studio.ui.shortcuts import bind_keys
 from studio.ui.speaker import Speaker
 from studio.ui.status_line import StatusLine
@@ -103,6 +104,7 @@ class MainWindow(QMainWindow):
         self.model_choice = ModelChoice(workstation, self.models, self.generate_panel, self)
         self.train_run = TrainRun(workstation, bridge, self.models, self)
         self.train_panel = TrainPanel(self.train_run, self.models, bridge, self)
+        self.seedbank_dialog = SeedBankDialog(workstation, bridge, self.audition, self.takes, self)
         self.take_away = TakeAway(
             library=self.library_panel,
             waveform=self.waveform_panel,
@@ -125,6 +127,7 @@ class MainWindow(QMainWindow):
         self._connect_takes()
         self._connect_library()
         self._connect_training()
+        self._connect_seedbanks()
         self._bind_keys()
         self._restore_places()
         self._unsubscribe = workstation.subscribe(bridge.hear_change)
@@ -204,6 +207,12 @@ class MainWindow(QMainWindow):
         self.train_run.said.connect(self.status_line.show_event)
         self.train_run.failed.connect(self._training_failed)
 
+    def _connect_seedbanks(self) -> None:
+        dialog = self.seedbank_dialog
+        self.browser.banks_requested.connect(dialog.bring_up)
+        self.generate_panel.fields.model_combo.banks_wanted.connect(dialog.bring_up)
+        dialog.recipe_chosen.connect(self.commands.use_request)
+
     def _training_failed(self, error: StudioError) -> None:
         """The dialog shows it itself while it is open."""
         if not self.train_panel.isVisible():
@@ -221,6 +230,7 @@ class MainWindow(QMainWindow):
             "regenerate": commands.regenerate,
             "models": self.model_choice.dialog.bring_up,
             "train": self.train_panel.bring_up,
+            "seedbanks": self.seedbank_dialog.bring_up,
             "search": self.browser.focus_search,
             "favourite": panel.toggle_favourite,
             "tag": panel.table.edit_tags,
@@ -276,7 +286,8 @@ class MainWindow(QMainWindow):
             self.audition.show(record, play=False)
 
     def _take_failed(self, take: TakeState) -> None:
-        if take.error is not None:
+        in_dialog = take.coded is not None and self.seedbank_dialog.isVisible()
+        if take.error is not None and not in_dialog:
             self.banner.show_error(error_line(take.error), lambda: self.takes.retry(take))
 
     def _selection_changed(self) -> None:
@@ -310,6 +321,7 @@ class MainWindow(QMainWindow):
         self.speaker.stop()
         self.model_choice.close()
         self.train_panel.close()
+        self.seedbank_dialog.close()
         try:
             self._workstation.update_settings(
                 **self.generate_panel.choices(),

@@ -1,7 +1,7 @@
 """The box that chooses a model.
 
-Owns its items: the models on this computer, one that a stored recipe names, and the door to the
-list of all models and to the training of one.
+Owns its items: the models on this computer, one that a stored recipe names, and the doors to the
+list of all models, to the training of one, and to the takes that come with them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from studio.ui.keys import tooltip
 
 _ALL_MODELS = "Models..."
 _TRAIN = "Train..."
-_DOORS = (_TRAIN, _ALL_MODELS)
+_SEED_BANKS = "Seed banks..."
 
 
 class ModelBox(ComboBox):
@@ -28,11 +28,13 @@ class ModelBox(ComboBox):
         model_chosen(str): Another model was chosen, by its name or folder.
         models_wanted(): The list of all models should be shown.
         train_wanted(): The window in which one is trained should be shown.
+        banks_wanted(): The seed banks should be shown.
     """
 
     model_chosen = Signal(str)
     models_wanted = Signal()
     train_wanted = Signal()
+    banks_wanted = Signal()
 
     def __init__(self, model: str) -> None:
         super().__init__()
@@ -70,7 +72,7 @@ class ModelBox(ComboBox):
             self.addItem(Path(name).name if Path(name).is_absolute() else name, name)
             self.setItemData(self.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
         self.insertSeparator(self.count())
-        for door in _DOORS:
+        for door in (_SEED_BANKS, _TRAIN, _ALL_MODELS):
             self.addItem(door, None)
         self._select()
 
@@ -83,7 +85,12 @@ class ModelBox(ComboBox):
         if name is None:
             door = self.itemText(index)
             self._select()
-            (self.train_wanted if door == _TRAIN else self.models_wanted).emit()
+            if door == _TRAIN:
+                self.train_wanted.emit()
+            elif door == _SEED_BANKS:
+                self.banks_wanted.emit()
+            else:
+                self.models_wanted.emit()
         elif name != self._model:
             self._model = name
             self._select()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from studio.core.errors import StudioError
+from studio.generation.request import GenerationRequest
 from studio.library.records import SampleRecord
 from studio.ui.audition import Audition
 from studio.ui.generate_panel import GeneratePanel
@@ -75,8 +76,12 @@ class TakeCommands(QObject):
             self.failed.emit(error)
             return
         if request is not None:
-            self._panel.show_request(request)
-            self.said.emit(f"The panel has the settings of {record.name}")
+            self.use_request(request, record.name)
+
+    def use_request(self, request: GenerationRequest, name: str) -> None:
+        """Fill the panel with the settings of a take that is called `name`."""
+        self._panel.show_request(request)
+        self.said.emit(f"The panel has the settings of {name}")
 
     # --- takes from takes ----------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from functools import partial
 from PySide6.QtCore import QObject, Signal
 
 from studio.core.errors import CancelledError, StudioError
+from studio.generation.coded_take import CodedTake
 from studio.generation.jobs import FINAL_STATES, JobState, Progress
 from studio.generation.remaining import RemainingTime
 from studio.generation.request import GenerationRequest
@@ -40,6 +41,8 @@ class TakeState:
         error: Why it failed.
         shown: It has been brought into the waveform.
         remaining_seconds: Time left; None while nothing can be said.
+        coded: The same take as it was made before; then only its sound is made.
+        record: The library's row, once it is done.
     """
 
     job: TakeJob
@@ -50,6 +53,8 @@ class TakeState:
     error: StudioError | None = None
     shown: bool = False
     remaining_seconds: float | None = None
+    coded: CodedTake | None = None
+    record: SampleRecord | None = None
     _remaining: RemainingTime = field(default_factory=RemainingTime, repr=False)
 
     @property
@@ -158,7 +163,25 @@ class Takes(QObject):
 
         return self._queue(queue, play=play)
 
-    def _queue(self, queue: Callable[[], Sequence[TakeJob]], *, play: bool) -> bool:
+    def resound(self, takes: Sequence[CodedTake]) -> bool:
+        """Queue the sound of takes that were made before, none of them to be played; as `generate`.
+
+        They arrive in the library as any other take.
+        """
+        hear = self._bridge.hear_progress
+        return self._queue(
+            lambda: [self._workstation.resound(coded, hear) for coded in takes],
+            play=False,
+            coded=takes,
+        )
+
+    def _queue(
+        self,
+        queue: Callable[[], Sequence[TakeJob]],
+        *,
+        play: bool,
+        coded: Sequence[CodedTake] = (),
+    ) -> bool:
         self.pressed.emit()
         try:
             jobs = queue()
@@ -166,7 +189,11 @@ class Takes(QObject):
             self.failed.emit(error)
             return False
         for number, job in enumerate(jobs):
-            take = TakeState(job=job, heard=play and number == 0)
+            take = TakeState(
+                job=job,
+                heard=play and number == 0,
+                coded=coded[number] if coded else None,
+            )
             self._takes[job.id] = take
             self.added.emit(take)
             self._bridge.watch(
@@ -190,7 +217,10 @@ class Takes(QObject):
         """Ask again for a take that failed."""
         if take.id in self._takes:
             self._forget(take)
-        self.generate(take.job.request, 1, play=take.heard)
+        if take.coded is not None:
+            self.resound([take.coded])
+        else:
+            self.generate(take.job.request, 1, play=take.heard)
 
     def _follow(self, progress: Progress) -> None:
         take = self._takes.get(progress.job_id)
@@ -220,7 +250,7 @@ class Takes(QObject):
 
     def _finished(self, take: TakeState, record: SampleRecord | None) -> None:
         self._complete(take)
-        take.state = "done"
+        take.state, take.record = "done", record
         del self._takes[take.id]
         self.changed.emit(take)
         if record is not None:

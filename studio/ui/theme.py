@@ -186,17 +186,22 @@ QTableView {{
     background: {BACKGROUND}; alternate-background-color: {BACKGROUND}; border: none;
     gridline-color: transparent; outline: none; selection-background-color: transparent;
 }}
-QTableView#models_table {{
+QTableView#models_table, QTableView#seedbank_list, QTableView#seedbank_table {{
     selection-background-color: {HOVER}; selection-color: {TEXT}; border: 1px solid {LINE};
 }}
-QTableView#models_table::item {{ padding: 0 4px; }}
-QTableView#models_table:focus {{ border-color: {SELECTION}; }}
+QTableView#models_table::item, QTableView#seedbank_list::item {{ padding: 0 4px; }}
+QTableView#models_table:focus, QTableView#seedbank_list:focus, QTableView#seedbank_table:focus {{
+    border-color: {SELECTION};
+}}
 QHeaderView {{ background: {PANEL}; border: none; }}
 QHeaderView::section {{
     background: {PANEL}; color: {DIM}; border: none; border-bottom: 1px solid {LINE};
     padding: 0 7px; min-height: 23px; text-align: left;
 }}
 QHeaderView::section:hover {{ color: {TEXT}; }}
+QHeaderView::up-arrow, QHeaderView::down-arrow {{
+    subcontrol-position: top center; width: 8px; height: 6px;
+}}
 QTableCornerButton::section {{ background: {PANEL}; border: none; }}
 
 QScrollArea {{ background: transparent; border: none; }}

@@ -195,7 +195,7 @@ def test_the_models_on_this_computer_can_be_chosen_the_embedded_one_first(panel)
     combo = panel.fields.model_combo
     names = [combo.itemText(index) for index in range(combo.count())]
     usable = ["house", "facebook/musicgen-melody", "someone/micro"]
-    assert names == [*usable, "", "Train...", "Models..."]
+    assert names == [*usable, "", "Seed banks...", "Train...", "Models..."]
 
 
 def test_choosing_a_model_is_told(panel, qtbot):

@@ -11,7 +11,7 @@ from studio.ui.keys import KEYS, MOUSE
 from studio.ui.library_columns import TITLES
 
 _UNNAMED = re.compile(
-    r"|qt_.*|.*_splitter|.*_panel|.*_area|main_window|key_overlay|.*:\d+|((models|train)_)?banner_text"
+    r"|qt_.*|.*_splitter|.*_panel|.*_area|main_window|key_overlay|.*:\d+|((models|train|seedbank)_)?banner_text"
 )
 
 
