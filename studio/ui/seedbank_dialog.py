@@ -27,9 +27,9 @@ from studio.ui.shortcuts import bind_key
 from studio.ui.takes import Takes, TakeState
 from studio.workstation.workstation import Workstation
 
-_SIZE = (880, 560)
+_SIZE = (800, 500)
 _MIN_SIZE = (620, 340)
-_BANKS_WIDTH = 210
+_BANKS_WIDTH = 190
 _WORTH_SAYING_MILLISECONDS = 300
 
 
@@ -186,7 +186,6 @@ class SeedBankDialog(QDialog):
     def _connect(self) -> None:
         self.shelf.listed.connect(self._list_banks)
         self.shelf.opened.connect(self._bank_opened)
-        self.shelf.failed.connect(self._show_error)
         self.banks.bank_selected.connect(self._show_bank)
         self.filter_box.textChanged.connect(self._filter)
         self.filter_box.left_downwards.connect(self._focus_takes)

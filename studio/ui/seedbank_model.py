@@ -132,10 +132,6 @@ class SeedBankRows(QSortFilterProxyModel):
         """The take of a shown row."""
         return self._model.take(self.mapToSource(self.index(row, 0)).row())
 
-    def row_of(self, coded: CodedTake) -> int | None:
-        """Where a take is shown."""
-        return next((row for row in range(self.rowCount()) if self.take(row) == coded), None)
-
     def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:  # noqa: N802 # Qt's name
         """Whether a take has every word."""
         facts = self._model.facts(source_row)

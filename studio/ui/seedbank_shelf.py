@@ -21,12 +21,10 @@ class SeedBankShelf(QObject):
     Signals:
         listed(): The names are known.
         opened(str): The bank of this name has been read, or cannot be.
-        failed(StudioError): The list cannot be read.
     """
 
     listed = Signal()
     opened = Signal(str)
-    failed = Signal(object)
 
     def __init__(self, bridge: Bridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -50,7 +48,7 @@ class SeedBankShelf(QObject):
 
     def read(self) -> None:
         """Read the list, and those banks that have not been read."""
-        self._bridge.run("query", list_banks, self._take_names, self.failed.emit)
+        self._bridge.run("query", list_banks, self._take_names)
 
     def _take_names(self, names: tuple[str, ...]) -> None:
         self._names = names

@@ -88,7 +88,7 @@ class BankTable(QTableWidget):
             self._set_cell(row, 1, "", theme.DIM)
         self.blockSignals(False)
         if self._names and selected not in self._names:
-            self.setCurrentCell(0, 0)
+            self.select(self._names[0])
 
     def show_count(self, name: str, count: int | None) -> None:
         """Say how many takes a bank has; None for one that cannot be read."""

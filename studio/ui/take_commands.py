@@ -20,6 +20,10 @@ from studio.workstation.workstation import Workstation
 
 _NO_SOUND = Refusal(brief="no sound", sentence="Put a take into the waveform first.")
 _GROWING = Refusal(brief="not finished", sentence="The take is still being made.")
+_NOT_KEPT = Refusal(
+    brief="not in the library",
+    sentence="The sound in the waveform is not in the library; add it there first.",
+)
 _NO_REGION = Refusal(
     brief="select a part first",
     sentence="Put the take into the waveform and drag over the part that shall be made anew.",
@@ -113,8 +117,10 @@ class TakeCommands(QObject):
     def extend_refusal(self, record: SampleRecord | None) -> Refusal | None:
         """Why this take cannot be extended; None when it can."""
         if record is None:
-            growing = self._audition.sound is not None and self._audition.sound.growing
-            return _GROWING if growing else _NO_SOUND
+            sound = self._audition.sound
+            if sound is None:
+                return _NO_SOUND
+            return _GROWING if sound.growing else _NOT_KEPT
         if not record.recipe_json or record.model is None:
             return Refusal(
                 brief="imported",

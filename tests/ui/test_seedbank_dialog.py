@@ -436,9 +436,12 @@ def test_a_take_of_a_bank_fills_the_panel_and_is_listed_when_it_is_added(
     assert (asked.prompt, asked.seed, asked.tempo_bpm, asked.bars, asked.key) == (
         "dark jungle break, reese bass", 7, 174.0, 2, "Am",
     )  # fmt: skip
+    qtbot.waitUntil(lambda: heard(made.audition, TAKES[0]))
+    assert made.commands.extend_refusal(None).brief == "not in the library"
     with qtbot.waitSignal(made.takes.stored):
         dialog.add_button.click()
     qtbot.waitUntil(lambda: made.library_panel.model.total == 1)
+    assert made.commands.extend_refusal(made.audition.sound.record) is None
 
 
 def test_a_fault_while_adding_is_told_once(window, folder, qtbot, engine):
