@@ -84,9 +84,10 @@ def open_bank(name: str | Path) -> SeedBank:
     elif str(name).endswith(SUFFIX):
         file = Path(name)
     else:
+        others = f"there are {', '.join(known)}, and" if known else "name one of the"
         raise InputError(
-            f"There is no seed bank {one_line(str(name)):.80}; there are {', '.join(known)}, and"
-            f" {SUFFIX} files that hold one."
+            f"There is no seed bank {one_line(str(name)):.80}; {others} {SUFFIX} files that hold"
+            " one."
         )
     arrays = read_arrays(file)
     try:

@@ -20,6 +20,7 @@ from studio.library.naming import clean_text, key_class, normal_tag
 from studio.library.query import search_text
 from studio.library.records import SampleRecord
 
+_LARGEST_ID: Final = 2**63 - 1
 _FIELDS: Final = (
     "id",
     "name",
@@ -83,6 +84,8 @@ def get_record(connection: sqlite3.Connection, sample_id: int) -> SampleRecord:
     Raises:
         LibraryError: There is none with this id.
     """
+    if not 0 <= sample_id <= _LARGEST_ID:
+        raise no_such_sound(sample_id)
     row = connection.execute(
         f"SELECT {RECORD_COLUMNS} FROM {RECORD_TABLES} WHERE samples.id = ?", (sample_id,)
     ).fetchone()

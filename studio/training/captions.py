@@ -18,7 +18,10 @@ from studio.models.prompting import PromptTemplate
 from studio.training.loopsynth import LoopLabels, caption
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
-_CAPTIONS_A_LOOP = 6
+_CAPTIONS_A_LOOP = 8
+_BARE = _CAPTIONS_A_LOOP - 1
+"""Place of the caption without words, which guidance leads away from; see `PromptTemplate`."""
+
 _GENRE_LEFT_OUT = 0.08
 
 
@@ -49,16 +52,13 @@ class CaptionBook:
     ) -> None:
         rng = np.random.default_rng(seed)
         ids = {token: i for i, token in enumerate([PADDING, UNKNOWN, *template.vocabulary()])}
-        rows = [
-            [
-                ids.get(token, 1)
-                for token in template.text(
-                    caption_words(one, template, rng), grid=one.grid, period_bars=one.bars
-                ).split()
-            ]
-            for one in labels
-            for _ in range(_CAPTIONS_A_LOOP)
-        ]
+        rows = []
+        for one in labels:
+            for place in range(_CAPTIONS_A_LOOP):
+                bare = place == _BARE and one.kind == "loop"
+                words = [] if bare else caption_words(one, template, rng)
+                text = template.text(words, grid=one.grid, period_bars=one.bars)
+                rows.append([ids.get(token, 1) for token in text.split()])
         longest = max(len(row) for row in rows)
         self._ids = np.zeros((len(labels), _CAPTIONS_A_LOOP, longest), dtype=np.int64)
         for place, row in enumerate(rows):

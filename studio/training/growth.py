@@ -17,6 +17,7 @@ from studio.models.prompting import PromptTemplate
 from studio.models.shapes import Shapes
 from studio.models.torch_backend.transformer import DecoderBlock, MusicLanguageModel
 from studio.training.captions import build_tokenizer
+from studio.training.initial_weights import look_at_words
 
 _TEXT_ROWS = "text_encoder.embedding.weight"
 
@@ -57,8 +58,12 @@ def grow_from(model: MusicLanguageModel, template: PromptTemplate, folder: Path)
     for name, value in theirs.items():
         if name != _TEXT_ROWS:
             mine[name].copy_(value)
-    for block in list(model.decoder.blocks)[len(earlier.decoder.blocks) :]:
-        assert isinstance(block, DecoderBlock)
+    added = [
+        block
+        for block in list(model.decoder.blocks)[len(earlier.decoder.blocks) :]
+        if isinstance(block, DecoderBlock)
+    ]
+    for block in added:
         for branch in (block.self_attention.out, block.cross_attention.out, block.ffn_out):
             branch.weight.zero_()
     new_ids = build_tokenizer(template).get_vocab()
@@ -66,4 +71,5 @@ def grow_from(model: MusicLanguageModel, template: PromptTemplate, folder: Path)
     shared = sorted(set(new_ids) & set(old_ids))
     rows = torch.tensor([new_ids[token] for token in shared])
     mine[_TEXT_ROWS][rows] = theirs[_TEXT_ROWS][torch.tensor([old_ids[t] for t in shared])]
+    look_at_words(model, added, template, new_ids)
     return len(shared)

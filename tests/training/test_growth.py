@@ -8,6 +8,7 @@ import torch
 from studio.core.errors import TrainingError
 from studio.models.prompting import PromptTemplate
 from studio.models.torch_backend.codec import EncodecModel
+from studio.models.torch_backend.transformer import DecoderBlock
 from studio.training.captions import build_tokenizer
 from studio.training.codec import HOUSE_CODEC
 from studio.training.growth import grow_from
@@ -71,3 +72,26 @@ def test_a_model_of_another_width_is_refused(bundle: Path) -> None:
     model = build_language_model(wide, LATER, codebooks=4, codes=512)
     with pytest.raises(TrainingError, match="cannot begin as bundle"):
         grow_from(model, LATER, bundle)
+
+
+def test_the_added_layers_look_at_the_words(bundle: Path) -> None:
+    larger = LanguageModelRecipe(layers=4, dim=64, heads=2, text_layers=1)
+    grown = build_language_model(larger, LATER, codebooks=4, codes=512)
+    grow_from(grown, LATER, bundle)
+    tokens = LATER.text(["dub", "jungle"], grid=4, period_bars=1).split()
+    known = build_tokenizer(LATER).get_vocab()
+    ids = torch.tensor([[known[token] for token in tokens]])
+    is_word = torch.tensor([token in ("dub", "jungle") for token in tokens])
+    stream = torch.randn(1, 30, 64, generator=torch.Generator().manual_seed(0))
+    shares = []
+    with torch.inference_mode():
+        read = grown.conditioning(ids, torch.ones_like(ids, dtype=torch.bool))
+        for block in grown.decoder.blocks:
+            assert isinstance(block, DecoderBlock)
+            attention = block.cross_attention
+            key, _ = attention.keys_values(read)
+            query = attention.query(block.cross_norm(stream)).view(1, 30, 2, 32).transpose(1, 2)
+            looks = (query @ key.transpose(-1, -2) * 32**-0.5).softmax(-1)
+            shares.append(float(looks[..., is_word].sum(-1).mean()))
+    assert max(shares[:2]) < 0.2
+    assert min(shares[2:]) > 0.4
