@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from studio.cli.context import Context, print_json
 from studio.cli.making import add_keeping_flags, check_keeping, opened_library, sound_all
-from studio.cli.outputs import check_output
+from studio.cli.outputs import check_folder, check_output
 from studio.cli.stored_take import sample_take
 from studio.core.errors import InputError
 from studio.core.storage import one_line
+from studio.generation.request import MAX_COUNT, GenerationRequest
 
 if TYPE_CHECKING:
     from studio.generation.coded_take import CodedTake
-    from studio.generation.request import GenerationRequest
+
+_CANDIDATES, _KEPT = 192, 64
 
 
 def add_parser(verbs: Any) -> None:
     """Add the verb to the command line."""
-    parser = verbs.add_parser("seedbank", help="banks of picked takes: list, show, add, save")
+    parser = verbs.add_parser("seedbank", help="banks of picked takes: list, show, add, save, pick")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     listing = actions.add_parser("list", help="the banks that come with the program")
@@ -49,11 +51,25 @@ def add_parser(verbs: Any) -> None:
     saving.add_argument("ids", type=int, nargs="+", metavar="ID", help="their samples")
     saving.add_argument("--json", action="store_true", help="JSON on stdout")
 
+    picking = actions.add_parser("pick", help="make the banks that come with the program")
+    picking.add_argument("folder", type=Path, metavar="DIR", help="where they are written")
+    picking.add_argument(
+        "--genre", action="append", metavar="G", help="its bank, may be given again (all)"
+    )
+    picking.add_argument(
+        "--candidates", type=int, default=_CANDIDATES, metavar="N", help="takes made for each"
+    )
+    picking.add_argument(
+        "--keep", type=int, default=_KEPT, metavar="N", help="takes kept of them, at most"
+    )
+    picking.add_argument("--json", action="store_true", help="JSON on stdout")
+
     for action, function in (
         (listing, _list),
         (showing, _show),
         (adding, _add),
         (saving, _save),
+        (picking, _pick),
     ):
         action.set_defaults(run=run, function=function)
 
@@ -153,3 +169,32 @@ def _save(arguments: argparse.Namespace, context: Context) -> None:
         print_json({"path": str(file.absolute()), "takes": len(takes)})
     else:
         print(file)
+
+
+def _pick(arguments: argparse.Namespace, context: Context) -> None:
+    from studio.generation.engine_child import limit_threads
+
+    check_folder(arguments.folder, prefix="bank")
+    for flag, number in (("--candidates", arguments.candidates), ("--keep", arguments.keep)):
+        if not 1 <= number <= MAX_COUNT:
+            raise InputError(f"{flag} must be from 1 to {MAX_COUNT}, not {number}.")
+    limit_threads()
+    from studio.benchmark.house.picking import BankFigures, make_banks
+
+    def tell(figures: BankFigures) -> None:
+        if arguments.json:
+            print_json(figures.to_json())
+        else:
+            print(
+                f"{figures.genre:<14}{figures.kept:>4} of {figures.made} takes:"
+                f" {figures.on_tempo} on tempo, {figures.in_key} of {figures.keys_asked} in key",
+                flush=True,
+            )
+
+    make_banks(
+        arguments.folder,
+        genres=arguments.genre,
+        candidates=arguments.candidates,
+        keep=arguments.keep,
+        tell=tell,
+    )

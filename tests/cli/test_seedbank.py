@@ -422,3 +422,54 @@ def test_interrupted_it_keeps_the_takes_before(
 def test_wrong_usage_is_status_2(studio: Any, data_dir: Path, arguments: tuple[str, ...]) -> None:
     assert studio("seedbank", *arguments) == 2
     assert not data_dir.exists()
+
+
+def test_picking_tells_of_each_bank(
+    studio: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Any
+) -> None:
+    figures = BankFigures(
+        genre="dub",
+        made=9,
+        on_tempo=8,
+        keys_asked=3,
+        in_key=2,
+        kept=4,
+        kept_distance=0.5,
+        made_distance=0.7,
+        fresh_distance=0.6,
+        bytes=4_000,
+    )
+    asked: dict[str, Any] = {}
+
+    def make_banks(folder: Path, *, tell: Any, **options: Any) -> None:
+        asked.update(options, folder=folder)
+        tell(figures)
+
+    monkeypatch.setattr("studio.benchmark.house.picking.make_banks", make_banks)
+    place = tmp_path / "banks"
+    assert studio("seedbank", "pick", place, "--genre", "dub", "--keep", 4, "--json") == 0
+    assert rows() == [figures.to_json()]
+    assert asked == {"folder": place, "genres": ["dub"], "candidates": 192, "keep": 4}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--candidates", 0), "--candidates must be from 1 to 1000, not 0"),
+        (("--keep", -1), "--keep must be from 1 to 1000, not -1"),
+        (("--genre", "polka"), "does not know polka"),
+    ],
+)
+def test_what_cannot_be_picked_is_one_line(
+    studio: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    flags: tuple[object, ...],
+    message: str,
+) -> None:
+    place = tmp_path / "banks"
+    assert studio("seedbank", "pick", place, *flags) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not place.exists()

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.benchmark.house.bank_prompts import bank_requests
-from studio.core.errors import ModelError
+from studio.core.errors import ModelError, StorageError
 from studio.core.paths import resources_dir
+from studio.core.storage import shown_path
 from studio.editing.key_estimate import estimate_key
 from studio.editing.tempo import tempo_error
 from studio.generation.coded_take import CodedTake
@@ -75,7 +76,7 @@ class BankFigures:
 def make_banks(
     folder: Path,
     *,
-    genres: Sequence[str] = GENRES,
+    genres: Sequence[str] | None = None,
     candidates: int,
     keep: int,
     tell: Callable[[BankFigures], None],
@@ -84,7 +85,7 @@ def make_banks(
 
     Args:
         folder: Where the files are written.
-        genres: Names of the banks.
+        genres: Names of the banks; None makes one for each that the synthesiser knows.
         candidates: Takes made for each.
         keep: Takes kept of them, at most.
         tell: Given each bank's figures.
@@ -96,9 +97,17 @@ def make_banks(
     house = resources_dir() / "models" / HOUSE
     loaded = load_model(str(house))
     template = loaded.template
+    genres = genres or GENRES
     unknown = set(genres) - set(() if template is None else template.genres)
     if template is None or unknown:
         raise ModelError(f"The embedded model does not know {', '.join(sorted(unknown))}.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The folder {shown_path(folder)} cannot be made ({error.strerror or error}); choose"
+            " another one."
+        ) from error
     engine = Engine(lambda name, precision=None, adapters=(): loaded)
     for genre in genres:
         requests = list(islice(bank_requests(template, genre), candidates))
