@@ -14,6 +14,7 @@ import pytest
 
 from studio.__main__ import main
 from studio.audio.files import read_audio
+from studio.benchmark.house.picking import BankFigures
 from studio.generation import seed_bank
 from studio.generation.coded_take import CodedTake
 from studio.generation.engine import Engine
