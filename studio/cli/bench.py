@@ -66,6 +66,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--spectrograms", type=Path, metavar="FOLDER", help="house: write pictures there"
     )
+    parser.add_argument(
+        "--earlier", metavar="NAME", help="house: a model whose codec is measured beside"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.set_defaults(run=run)
 
@@ -77,6 +80,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     for flag, given in (
         ("--training", arguments.training),
         ("--spectrograms", arguments.spectrograms),
+        ("--earlier", arguments.earlier),
     ):
         if given is not None:
             raise InputError(f"{flag} belongs to studio bench house.")
@@ -134,10 +138,14 @@ def _measure_sound(arguments: argparse.Namespace, context: Context) -> int:
     from studio.benchmark.house.measuring import HousePlan, measure_house
     from studio.models.shelf.shelf import ModelShelf
 
-    folder = ModelShelf(context.models_dir).resolve(arguments.model or HOUSE)
-    plan = HousePlan.quick() if arguments.quick else HousePlan()
+    shelf = ModelShelf(context.models_dir)
     report = measure_house(
-        folder, plan, say, training=arguments.training, pictures=arguments.spectrograms
+        shelf.resolve(arguments.model or HOUSE),
+        HousePlan.quick() if arguments.quick else HousePlan(),
+        say,
+        training=arguments.training,
+        pictures=arguments.spectrograms,
+        earlier=None if arguments.earlier is None else shelf.resolve(arguments.earlier),
     )
     if arguments.json:
         print_json(report.to_json())

@@ -214,7 +214,7 @@ def _grid(request: GenerationRequest, info: ModelInfo, template: PromptTemplate 
         )
     return _Grid(
         text=plan.text,
-        negative=template.negative_text(request.negative, plan) if request.negative else "",
+        negative=template.negative_text(request.negative, plan),
         tempo_bpm=tempo_bpm,
         speed=speed,
         key=plan.key,

@@ -193,7 +193,10 @@ class PromptTemplate:
         return tuple(ordered), tuple(dict.fromkeys(unknown))
 
     def negative_text(self, negative: str, plan: PromptPlan) -> str:
-        """The text of what guidance leads away from: other words on the same grid."""
+        """The text of what guidance leads away from: other words, or none, on the same grid.
+
+        So guidance speaks for the words alone, and leaves the time as it is.
+        """
         words, _ = self.match_words(negative)
         return self.text(words, grid=plan.grid, period_bars=plan.period_bars)
 

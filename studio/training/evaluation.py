@@ -96,24 +96,36 @@ def _takes(
     backend: MusicBackend, template: PromptTemplate, labels: Sequence[LoopLabels]
 ) -> Material:
     rng = np.random.default_rng(1)
-    texts = [
-        template.text(caption_words(one, template, rng), grid=one.grid, period_bars=one.bars)
-        for one in labels
-    ]
     codes = [
-        take_codes(backend, text, template.context_frames, seed, backend.info.sampling)
-        for seed, text in enumerate(texts)
+        take_codes(
+            backend,
+            captioned(one, template, rng),
+            template.context_frames,
+            seed,
+            backend.info.sampling,
+        )
+        for seed, one in enumerate(labels)
     ]
     rows = np.stack(codes)
     audio = np.concatenate([backend.decode(part)[:, 0] for part in _parts(rows)])
     return Material(audio=audio, codes=rows)
 
 
+def captioned(one: LoopLabels, template: PromptTemplate, rng: np.random.Generator) -> Condition:
+    """What a loop is asked for: a true caption in words that the template has."""
+    period = template.period_bars(one.bars, one.grid)
+    words = [word for word in caption_words(one, template, rng) if word in template.words]
+    return Condition(
+        text=template.text(words, grid=one.grid, period_bars=period),
+        negative=template.text([], grid=one.grid, period_bars=period),
+    )
+
+
 def take_codes(
-    backend: MusicBackend, text: str, frames: int, seed: int, sampling: Sampling
+    backend: MusicBackend, condition: Condition, frames: int, seed: int, sampling: Sampling
 ) -> NDArray[np.int64]:
     """One take's codes [K, T]."""
-    columns = backend.steps([Condition(text=text)], frames=frames, seeds=[seed], sampling=sampling)
+    columns = backend.steps([condition], frames=frames, seeds=[seed], sampling=sampling)
     return np.stack([column[0] for column in columns], axis=1)
 
 

@@ -41,6 +41,14 @@ def test_the_embedded_model_is_measured_when_none_is_named(
     assert asked["plan"] == measuring.HousePlan.quick()
     assert asked["pictures"] == tmp_path
     assert asked["training"] is None
+    assert asked["earlier"] is None
+
+
+def test_an_earlier_edition_is_measured_beside(
+    studio: Studio, asked: dict[str, Any], repository: Path
+) -> None:
+    assert studio("bench", "house", "--earlier", "house") == 0
+    assert asked["earlier"] == repository / "resources" / "models" / "house"
 
 
 def test_a_person_reads_lines(
@@ -58,6 +66,8 @@ def test_a_person_reads_lines(
         (("house", "--random", "small"), "leave out --random"),
         (("--training", "somewhere"), "--training belongs to studio bench house"),
         (("speed", "--spectrograms", "there"), "--spectrograms belongs to studio bench house"),
+        (("speed", "--earlier", "house"), "--earlier belongs to studio bench house"),
+        (("house", "--earlier", "polka"), "polka"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_line(

@@ -21,9 +21,8 @@ SMALL = replace(
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> HouseReport:
     folder = tmp_path_factory.mktemp("pictures")
-    return measure_house(
-        resources_dir() / "models/house", SMALL, lambda line: None, pictures=folder
-    )
+    house = resources_dir() / "models/house"
+    return measure_house(house, SMALL, lambda line: None, pictures=folder, earlier=house)
 
 
 def test_every_promised_figure_is_measured_beside_something(report: HouseReport) -> None:
@@ -33,6 +32,12 @@ def test_every_promised_figure_is_measured_beside_something(report: HouseReport)
     assert all(figure.beside for figure in report.figures)
     assert report.voices
     assert 0 < report.megabytes < 32
+
+
+def test_an_earlier_codec_is_measured_as_this_one_is(report: HouseReport) -> None:
+    codec = [figure for figure in report.figures if figure.name.startswith("codec")]
+    assert len(codec) == 3
+    assert all(figure.beside["the earlier edition"] == figure.value for figure in codec)
 
 
 def test_the_report_can_be_written_and_read(report: HouseReport) -> None:

@@ -10,13 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from studio import MusicGen
+from studio.core.paths import resources_dir
 from studio.generation.request import Take
 from studio.generation.windows import slide
+from studio.models.bundle import open_bundle
+from studio.models.prompting import PromptTemplate
 
 LONG_BARS = 24
 TEMPO = 187.5  # a grid's own tempo: sample frames and codec frames keep step
 BAR = 64  # codec frames
-CONTEXT = 272
 HOP = 640  # sample frames of a codec frame
 
 
@@ -68,7 +70,10 @@ def test_no_seam_of_a_long_take_is_louder_than_the_material(
     model: MusicGen, long_take: Take
 ) -> None:
     """Windows end on one beat of a bar; their seams are held against that beat elsewhere."""
-    windows = slide(long_take.codes.shape[1], CONTEXT, bar_frames=BAR, period_frames=2 * BAR)
+    prompting = open_bundle(resources_dir() / "models" / "house").prompting
+    assert prompting is not None
+    context = PromptTemplate.from_dict(prompting).context_frames
+    windows = slide(long_take.codes.shape[1], context, bar_frames=BAR, period_frames=2 * BAR)
     starts = [window.first_frame + window.prefix_frames for window in windows[1:]]
     beat = starts[0] % BAR
     assert {start % BAR for start in starts} == {beat}

@@ -7,7 +7,7 @@ made by the ordinary face, as everybody gets them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -108,6 +108,7 @@ def measure_house(
     *,
     training: Path | None = None,
     pictures: Path | None = None,
+    earlier: Path | None = None,
 ) -> HouseReport:
     """Measure a bundle that carries a text template.
 
@@ -117,6 +118,7 @@ def measure_house(
         tell: Given one line about what is being done.
         training: Folder of the loops it was trained on, None to draw them again.
         pictures: Folder for spectrograms, None for none.
+        earlier: An earlier edition, whose codec is measured beside this one's.
 
     Raises:
         ModelError: The bundle cannot be opened or has no text template.
@@ -137,7 +139,10 @@ def measure_house(
     frames = template.context_frames * round(rate / backend.info.frame_rate)
     real = played(loops, frames)
     copies = rebuilt(backend, real)
-    figures = codec_figures(real, copies, rate, plan.codec_loops)
+    others = {}
+    if earlier is not None:
+        others["the earlier edition"] = rebuilt(load_model(str(earlier)).backend, real)
+    figures = codec_figures(real, copies, rate, plan.codec_loops, others)
     tell("takes for the captions of unseen loops")
     labels = [one.labels for one in loops]
     takes = captioned_takes(backend, template, labels, template.context_frames)
@@ -166,31 +171,43 @@ def measure_house(
 
 
 def codec_figures(
-    real: NDArray[np.float32], copies: NDArray[np.float32], rate: int, count: int
+    real: NDArray[np.float32],
+    copies: NDArray[np.float32],
+    rate: int,
+    count: int,
+    others: Mapping[str, NDArray[np.float32]],
 ) -> list[Figure]:
     """What the codec keeps of fresh loops, beside what other distortions score."""
     frames = round(_CODEC_SECONDS * rate)
-    originals, made = real[:count, :frames], copies[:count, :frames]
-    ours = measure_codec(originals, made, rate)
-    other = measure_codec(originals, np.roll(originals, 1, axis=0), rate)
-    silence = measure_codec(originals, 1e-4 * originals[:, ::-1].copy(), rate)
+    originals = real[:count, :frames]
+    ours = measure_codec(originals, copies[:count, :frames], rate)
+    beside = {
+        **{name: sounds[:count, :frames] for name, sounds in others.items()},
+        "another loop": np.roll(originals, 1, axis=0),
+        "silence": 1e-4 * originals[:, ::-1].copy(),
+    }
+    known = {name: measure_codec(originals, sounds, rate) for name, sounds in beside.items()}
+    audible = {name: found for name, found in known.items() if name != "silence"}
     return [
         Figure(
             name="codec, log-mel distance over five resolutions",
             value=ours.log_mel,
-            beside={"another loop": other.log_mel, "silence": silence.log_mel},
+            beside={name: found.log_mel for name, found in known.items()},
         ),
         Figure(
             name="codec, SI-SDR in dB",
             value=ours.si_sdr_db,
-            beside={"another loop": other.si_sdr_db},
+            beside={name: found.si_sdr_db for name, found in audible.items()},
         ),
         Figure(
             name="codec, onset F-measure within 20 ms",
             value=ours.onset_f,
             wanted=">= 0.95",
             reached=ours.onset_f >= 0.95,
-            beside={"another loop": other.onset_f, "60 ms late": ours.onset_f_shifted},
+            beside={
+                **{name: found.onset_f for name, found in audible.items()},
+                "60 ms late": ours.onset_f_shifted,
+            },
         ),
     ]
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from studio.benchmark.house.prompts import Asked
 from studio.generation.musicgen import MusicGen
-from studio.models.backend import Condition, MusicBackend
+from studio.models.backend import MusicBackend
 from studio.models.prompting import PromptTemplate
-from studio.training.captions import caption_words
+from studio.training.evaluation import captioned
 from studio.training.loopsynth import LoopLabels, SynthLoop, render_loop
 
 Sound = NDArray[np.float32]
@@ -58,19 +58,12 @@ def captioned_takes(
 ) -> NDArray[np.float32]:
     """One untiled take for the caption of each loop, the loop itself unseen: [N, frames]."""
     rng = np.random.default_rng(1)
-    texts = [
-        template.text(
-            [word for word in caption_words(one, template, rng) if word in template.words],
-            grid=one.grid,
-            period_bars=template.period_bars(one.bars, one.grid),
-        )
-        for one in labels
-    ]
+    conditions = [captioned(one, template, rng) for one in labels]
     rows = []
-    for begin in range(0, len(texts), _AT_ONCE):
-        part = texts[begin : begin + _AT_ONCE]
+    for begin in range(0, len(conditions), _AT_ONCE):
+        part = conditions[begin : begin + _AT_ONCE]
         columns = backend.steps(
-            [Condition(text=text) for text in part],
+            part,
             frames=code_frames,
             seeds=[_SEED + begin + place for place in range(len(part))],
             sampling=backend.info.sampling,
