@@ -137,7 +137,12 @@ def test_a_negative_prompt_lies_on_the_same_grid(template: PromptTemplate) -> No
     plan = plan_render(request(tempo_bpm=174.0, bars=2, negative="jungle"), INFO, template)
     assert plan.condition.negative.startswith("g4 l2 jungle r4_0 r4_1")
     assert plan_render(request(negative="noise"), INFO, None).condition.negative == "noise"
-    assert plan_render(request(), INFO, template).condition.negative == ""
+
+
+def test_without_one_guidance_leads_away_from_the_bare_grid(template: PromptTemplate) -> None:
+    plan = plan_render(request(tempo_bpm=174.0, bars=2), INFO, template)
+    assert plan.condition.negative.startswith("g4 l2 r4_0 r4_1")
+    assert plan_render(request(), INFO, None).condition.negative == ""
 
 
 def test_words_and_melodies_are_refused_by_models_that_hear_none() -> None:
