@@ -56,7 +56,7 @@ CONTEXT_FRAMES = MAX_PERIOD_FRAMES + 16
 _VALIDATION_SEED = 10_000_000
 _SAMPLING = {
     "do_sample": True,
-    "guidance_scale": 1.5,
+    "guidance_scale": 2.0,
     "temperature": 0.8,
     "top_k": 30,
     "max_length": CONTEXT_FRAMES,
