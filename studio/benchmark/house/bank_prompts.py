@@ -17,6 +17,7 @@ from studio.models.catalog import HOUSE
 from studio.models.prompting import PromptTemplate
 from studio.training.loopsynth import caption, grid_tempo_bpm, render_loop
 from studio.training.loopsynth.captions import SPEED_WORDS
+from studio.training.loopsynth.styles import STYLES
 
 _SEED: Final = 70_000_000
 _NEAR: Final = 0.06
@@ -48,7 +49,7 @@ _COMPOUNDS: Final = {
 
 
 def bank_requests(template: PromptTemplate, genre: str) -> Iterator[GenerationRequest]:
-    """Requests for two bars of a genre, without end; each differs in prompt, tempo and seed.
+    """Requests for two bars of a genre at its usual tempos, without end, each with its own seed.
 
     Args:
         template: Of the model.
@@ -58,6 +59,8 @@ def bank_requests(template: PromptTemplate, genre: str) -> Iterator[GenerationRe
     known = set(template.words) - _UNSPOKEN
     for seed in count(_SEED):
         labels = render_loop(seed, split="validation", genre=genre).labels
+        if labels.grid not in STYLES[genre].grids:
+            continue
         words = _whole([word for word in caption(labels, rng).split() if word in known])
         if len(words) < _FEWEST_WORDS:
             continue
