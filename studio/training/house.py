@@ -56,9 +56,9 @@ CONTEXT_FRAMES = MAX_PERIOD_FRAMES + 16
 _VALIDATION_SEED = 10_000_000
 _SAMPLING = {
     "do_sample": True,
-    "guidance_scale": 2.0,
-    "temperature": 0.8,
-    "top_k": 30,
+    "guidance_scale": 2.5,
+    "temperature": 0.9,
+    "top_k": 100,
     "max_length": CONTEXT_FRAMES,
 }
 
