@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from studio.core.paths import APP_NAME, kernels_dir
 from tests.end_to_end.screen import Screen
 
 # SEEDCRATE_TEST_PATIENCE=4 waits four times as long, for a machine that is busy otherwise.
@@ -38,12 +39,15 @@ class Studio:
         self._log = folder / "studio.log"
         home = folder / "home"
         home.mkdir()
+        # Kernels are made for this processor once, not by every test.
+        kernels_dir().mkdir(parents=True, exist_ok=True)
+        cache = home / ".cache" / APP_NAME
+        cache.mkdir(parents=True)
+        (cache / "kernels").symlink_to(kernels_dir())
         kept = {"PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH"}
         self._environment = {
             **{name: value for name, value in os.environ.items() if name in kept},
             "HOME": str(home),
-            # Made for this processor once, not by every test.
-            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
             "QT_QPA_PLATFORM": "xcb",
             **screen.environment,
             **sound,

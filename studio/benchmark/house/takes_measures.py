@@ -110,7 +110,7 @@ def key_figure(
     ]
     heard = [estimate_key(copies[place], rate).key for place in tonal]
     value = _share([a == b for a, b in zip(found, wanted, strict=True)])
-    turned = [wanted[-1], *wanted[:-1]]
+    turned = of_another(wanted)
     return Figure(
         name="key right on tonal prompts",
         value=value,
@@ -125,6 +125,14 @@ def key_figure(
             "their reconstruction": _share([a == b for a, b in zip(heard, truth, strict=True)]),
         },
     )
+
+
+def of_another(wanted: Sequence[str | None]) -> list[str | None]:
+    """For each prompt the key of another one, turned so that as few as possible are its own."""
+    orders = [[*wanted[turn:], *wanted[:turn]] for turn in range(1, len(wanted))]
+    if not orders:
+        return list(wanted)
+    return min(orders, key=lambda order: sum(a == b for a, b in zip(wanted, order, strict=True)))
 
 
 def _long_enough(sound: Sound, rate: int) -> Sound:

@@ -12,6 +12,7 @@ from studio.benchmark.house.prompts import NEAR_GENRE, NEAR_GRID, Asked
 from studio.benchmark.house.takes_measures import (
     diversity_figures,
     key_figure,
+    of_another,
     tempo_figures,
     training_bars,
     voice_figures,
@@ -84,6 +85,14 @@ def test_tonal_loops_in_their_own_key_reach_the_mark_and_in_another_do_not(
     assert good.reached
     assert not bad.reached
     assert good.beside["fresh tonal loops"] == good.value
+
+
+def test_another_key_is_another_one_where_there_is_any() -> None:
+    wanted = ["Am"] * 4 + ["C"] * 4 + ["F#m"] * 4
+    others = of_another(wanted)
+    assert sorted(map(str, others)) == sorted(wanted)
+    assert all(own != other for own, other in zip(wanted, others, strict=True))
+    assert of_another(["Am"]) == ["Am"]
 
 
 def test_only_voices_that_the_classifier_hears_well_are_counted() -> None:
