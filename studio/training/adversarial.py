@@ -20,9 +20,9 @@ from studio.training.codec import measure_codec
 from studio.training.journal import Journal
 from studio.training.quantizer import CodebookLearner
 from studio.training.schedule import ClockSchedule
-from studio.training.spectral import SHORT_RESOLUTIONS, MelDistance
+from studio.training.spectral import SHORT_RESOLUTIONS, MelDistance, PitchDistance
 
-_WINDOWS = (128, 512, 1024)
+_WINDOWS = (128, 512, 2048)
 _DISCRIMINATOR_LEAD_STEPS = 150
 _MEASURE_EVERY_SECONDS = 240
 
@@ -98,13 +98,14 @@ def train_judged(
     """Train a codec that already works with hinge losses and feature matching.
 
     Losses as in Kumar et al. 2023, "High-Fidelity Audio Compression with Improved RVQGAN". Very
-    short windows join the mel distance: without them noise turns into a train of clicks.
+    short windows join the mel distance: without them noise turns into a train of clicks. Bands of
+    a semitone do, too: without them noise fills the gaps between the partials of a chord.
     """
     torch.manual_seed(1)
     rng = np.random.default_rng(7)
     model.train()
     judges = nn.ModuleList(SpectrogramDiscriminator(n_fft) for n_fft in _WINDOWS)
-    distance = MelDistance(SHORT_RESOLUTIONS)
+    distance, pitch_distance = MelDistance(SHORT_RESOLUTIONS), PitchDistance()
     learner: CodebookLearner | None = None
     trained = list(model.decoder.parameters())
     if recipe.whole:
@@ -135,7 +136,9 @@ def train_judged(
         nn.utils.clip_grad_norm_(judges.parameters(), 5.0)
         judge_optimiser.step()
         logarithmic, linear = distance(real, fake)
-        loss = logarithmic + 8 * linear + 4 * (real - fake).abs().mean() + 0.25 * commitment
+        pitch = pitch_distance(real, fake)
+        loss = logarithmic + pitch + 8 * linear + 4 * (real - fake).abs().mean()
+        loss = loss + 0.25 * commitment
         if step >= _DISCRIMINATOR_LEAD_STEPS:
             deception, matching = _deceive(judges, real, fake)
             loss = loss + 0.2 * deception + matching
@@ -149,6 +152,7 @@ def train_judged(
                 "adversarial",
                 step=step,
                 log_mel=round(logarithmic.item(), 3),
+                pitch=round(pitch.item(), 3),
                 judge_loss=round(judge_loss.item(), 3),
             )
         if decoder_rate.elapsed_seconds - measured > _MEASURE_EVERY_SECONDS:

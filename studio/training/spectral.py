@@ -1,7 +1,7 @@
 """Spectral distances that training and its measures share.
 
-Owns the mel filter bank, the multi-resolution mel distance and the scale-invariant
-signal-to-distortion ratio. Trains nothing.
+Owns the mel filter bank, the multi-resolution mel distance, the distance of pitches and the
+scale-invariant signal-to-distortion ratio. Trains nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 FULL_RESOLUTIONS = ((128, 12), (256, 24), (512, 40), (1024, 64), (2048, 80))
 SHORT_RESOLUTIONS = ((32, 6), (64, 10), (256, 24), (1024, 64), (2048, 80))
+_PITCH_RESOLUTIONS = ((4096, 12), (8192, 24))
+_LOWEST_PITCH_HZ, _HIGHEST_PITCH_HZ = 130.0, 3_000.0
+_INAUDIBLE = 1e-3
 
 
 def mel_filters(
@@ -69,6 +72,52 @@ class MelDistance(nn.Module):
             linear = linear + (a - b).abs().mean()
         count = len(self.resolutions)
         return logarithmic / count, linear / count
+
+
+def pitch_filters(sample_rate: int, n_fft: int, bands_an_octave: int) -> NDArray[np.float32]:
+    """Triangular filters of unit peak, evenly spaced in pitch: float32 [bands, n_fft // 2 + 1].
+
+    Each reaches from the band below it to the band above, and at least one bin far.
+    """
+    octaves = np.log2(_HIGHEST_PITCH_HZ / _LOWEST_PITCH_HZ)
+    centres = _LOWEST_PITCH_HZ * 2 ** (np.arange(int(octaves * bands_an_octave)) / bands_an_octave)
+    bin_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    reach = np.maximum(centres * (2 ** (1 / bands_an_octave) - 1), sample_rate / n_fft)
+    filters = 1 - np.abs(bin_hz[None] - centres[:, None]) / reach[:, None]
+    return np.clip(filters, 0, None).astype(np.float32)
+
+
+class PitchDistance(nn.Module):
+    """L1 distance of log magnitudes in bands of a semitone and of a quarter tone.
+
+    Mel bands are two to three semitones wide where chords are, so a mel distance does not hear
+    noise between their partials, nor which third a chord has. Windows are long, so this one
+    says nothing of attacks.
+    """
+
+    def __init__(self, sample_rate: int = 32_000) -> None:
+        super().__init__()
+        for n_fft, bands in _PITCH_RESOLUTIONS:
+            filters = torch.from_numpy(pitch_filters(sample_rate, n_fft, bands))
+            heard = int(filters.any(dim=0).nonzero().max()) + 1
+            self.register_buffer(f"filters_{n_fft}", filters[:, :heard].contiguous())
+            self.register_buffer(f"window_{n_fft}", torch.hann_window(n_fft))
+
+    def forward(self, reference: Tensor, other: Tensor) -> Tensor:
+        """The distance between two [B, N], in nats."""
+        distances = [
+            (self._levels(reference, n_fft) - self._levels(other, n_fft)).abs().mean()
+            for n_fft, _ in _PITCH_RESOLUTIONS
+        ]
+        return torch.stack(distances).mean()
+
+    def _levels(self, audio: Tensor, n_fft: int) -> Tensor:
+        filters = self.get_buffer(f"filters_{n_fft}")
+        window = self.get_buffer(f"window_{n_fft}")
+        spectrum = torch.stft(audio, n_fft, n_fft // 4, window=window, return_complex=True)
+        bins = torch.view_as_real(spectrum[:, : filters.shape[1]])
+        banded = torch.einsum("pf,bft->bpt", filters, bins.pow(2).sum(-1) * (16.0 / n_fft**2))
+        return torch.log(torch.sqrt(banded + 1e-9) + _INAUDIBLE)
 
 
 def si_sdr_db(reference: Tensor, estimate: Tensor) -> Tensor:

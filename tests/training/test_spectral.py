@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from studio.training.spectral import MelDistance, mel_filters, si_sdr_db
+from studio.training.spectral import (
+    MelDistance,
+    PitchDistance,
+    mel_filters,
+    pitch_filters,
+    si_sdr_db,
+)
 
 
 def test_every_mel_band_hears_something_and_peaks_near_one() -> None:
@@ -38,3 +44,33 @@ def test_si_sdr_ignores_scale_and_counts_noise() -> None:
     noisy = sound + 0.1 * noise
     assert abs(si_sdr_db(sound, noisy).item() - 20) < 0.3
     assert abs(si_sdr_db(sound, 3 * noisy).item() - 20) < 0.3
+
+
+def chord(*notes: int) -> torch.Tensor:
+    seconds = torch.arange(32_000) / 32_000
+    tones = [torch.sin(2 * torch.pi * 440 * 2 ** ((n - 69) / 12) * seconds) for n in notes]
+    return 0.2 * torch.stack(tones).sum(0)[None]
+
+
+def test_every_pitch_band_hears_a_tone_of_its_own() -> None:
+    for n_fft, bands in ((4096, 12), (8192, 24)):
+        filters = pitch_filters(32_000, n_fft, bands)
+        assert (filters.max(axis=1) > 0.1).all()
+        assert len({tuple(row) for row in filters.tolist()}) == len(filters)
+
+
+def test_pitches_tell_thirds_apart_where_mel_bands_hardly_do() -> None:
+    minor, major = chord(60, 63, 67), chord(60, 64, 67)
+    torch.manual_seed(0)
+    hiss = minor + 1e-3 * torch.randn_like(minor)
+    pitches, mels = PitchDistance(), MelDistance()
+    assert pitches(minor, minor).item() == 0
+    assert pitches(minor, major) > 1.5 * pitches(minor, hiss)
+    assert mels(minor, major)[0] < mels(minor, hiss)[0]
+
+
+def test_pitches_hear_noise_between_partials() -> None:
+    torch.manual_seed(0)
+    clean = chord(60, 63, 67)
+    noisy = clean + 0.02 * torch.randn_like(clean)
+    assert PitchDistance()(clean, noisy) > 0.3
