@@ -27,6 +27,7 @@ _KEY = re.compile(
 _BARS = re.compile(r"\b\d{1,2}[\s-]*bars?\b", re.IGNORECASE)
 _WORD = re.compile(r"[\w#&:'-]+")
 _LONGEST_PHRASE = 4
+_KEY_WORD = "key:"
 _FILLER_WORDS = frozenset(
     "a an and the of in on with at to for some very my me make loop loops beat beats groove track "
     "music sound sounds bpm tempo key bar bars".split()
@@ -82,6 +83,8 @@ class PromptTemplate:
         context_frames: Codec frames the ruler covers.
         frame_rate: Codec frames a second.
         tempos: What a genre means when no tempo is named, in quarter notes a minute.
+        key_interval: Sixteenths between two places of the ruler at which the key is said again;
+            0 where it is said once, among the words.
     """
 
     words: tuple[str, ...]
@@ -91,6 +94,7 @@ class PromptTemplate:
     context_frames: int
     frame_rate: float
     tempos: Mapping[str, float] = field(default_factory=dict)
+    key_interval: int = 0
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -108,6 +112,7 @@ class PromptTemplate:
                 context_frames=int(values["context_frames"]),
                 frame_rate=float(values["frame_rate"]),
                 tempos={str(k): float(v) for k, v in values.get("tempos", {}).items()},
+                key_interval=int(values.get("key_interval", 0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(
@@ -118,6 +123,8 @@ class PromptTemplate:
             raise ModelError("The model's prompting.json holds no usable grid or context.")
         if any(not 20 <= tempo_bpm <= 400 for tempo_bpm in template.tempos.values()):
             raise ModelError("The model's prompting.json holds tempos outside 20 to 400 bpm.")
+        if not 0 <= template.key_interval <= 64:
+            raise ModelError("The model's prompting.json says its key at no usable interval.")
         return template
 
     def to_dict(self) -> dict[str, Any]:
@@ -130,6 +137,7 @@ class PromptTemplate:
             "context_frames": self.context_frames,
             "frame_rate": self.frame_rate,
             "tempos": dict(self.tempos),
+            "key_interval": self.key_interval,
         }
 
     def grid_tempo_bpm(self, grid: int) -> float:
@@ -162,8 +170,17 @@ class PromptTemplate:
         return tokens
 
     def text(self, words: Sequence[str], *, grid: int, period_bars: int) -> str:
-        """The text of a loop: grid, period, words, ruler."""
-        return " ".join([f"g{grid}", f"l{period_bars}", *words, *self.ruler(grid)])
+        """The text of a loop: grid, period, words, ruler; of several keys the last one counts."""
+        ruler = self.ruler(grid)
+        keys = [word for word in words if word.startswith(_KEY_WORD)]
+        if self.key_interval and keys:
+            words = [word for word in words if word not in keys]
+            ruler = [
+                token
+                for j, mark in enumerate(ruler)
+                for token in ([keys[-1], mark] if j % self.key_interval == 0 else [mark])
+            ]
+        return " ".join([f"g{grid}", f"l{period_bars}", *words, *ruler])
 
     def period_bars(self, bars: int, grid: int) -> int:
         """Bars of the longest taught period that divides `bars` and fits the context."""
@@ -212,8 +229,8 @@ class PromptTemplate:
         grid = self.nearest_grid(tempo_bpm)
         words, unknown = self.match_words(prompt)
         key = key or key_in(prompt)
-        if key is not None and f"key:{key.lower()}" in self.words:
-            words = (*words, f"key:{key.lower()}")
+        if key is not None and _KEY_WORD + key.lower() in self.words:
+            words = (*words, _KEY_WORD + key.lower())
         period = self.period_bars(bars, grid)
         return PromptPlan(
             text=self.text(words, grid=grid, period_bars=period),

@@ -103,8 +103,14 @@ def test_any_prompt_becomes_text_of_known_tokens(prompt: str, tempo: float, bars
 
 
 def test_template_survives_its_file() -> None:
-    template = small_template()
+    template = replace(small_template(), key_interval=4)
     assert PromptTemplate.from_dict(template.to_dict()) == template
+
+
+def test_a_file_without_an_interval_says_the_key_once() -> None:
+    stored = small_template().to_dict()
+    del stored["key_interval"]
+    assert PromptTemplate.from_dict(stored).key_interval == 0
 
 
 @pytest.mark.parametrize(
@@ -117,11 +123,32 @@ def test_template_survives_its_file() -> None:
         {"frame_rate": -1},
         {"context_frames": 10**9},
         {"words": None},
+        {"key_interval": -1},
+        {"key_interval": "beat"},
     ],
 )
 def test_broken_template_files_are_refused(fault: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=r"prompting\.json"):
         PromptTemplate.from_dict(small_template().to_dict() | fault)
+
+
+def test_the_key_is_said_along_the_ruler_where_the_template_wants_it() -> None:
+    spread = replace(small_template(), key_interval=4)
+    told = spread.text(["jungle", "key:am", "dark"], grid=8, period_bars=1).split()
+    assert told[:5] == ["g8", "l1", "jungle", "dark", "key:am"]
+    places = [place for place, token in enumerate(told) if token == "key:am"]
+    assert [told[place + 1] for place in places] == spread.ruler(8)[::4]
+    assert [t for t in told if t.startswith("r")] == spread.ruler(8)
+    assert spread.text(["jungle"], grid=8, period_bars=1) == small_template().text(
+        ["jungle"], grid=8, period_bars=1
+    )
+
+
+def test_of_several_keys_the_asked_one_is_said_along_the_ruler() -> None:
+    spread = replace(small_template(), key_interval=4)
+    told = spread.plan(prompt="jungle, f#m", tempo_bpm=170, bars=2, key="Am").text.split()
+    assert "key:f#m" not in told
+    assert told.count("key:am") == len(spread.ruler(4)[::4])
 
 
 def test_a_genre_has_its_usual_tempo() -> None:
