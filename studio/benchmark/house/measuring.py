@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from studio.benchmark.house.codec_fidelity import measure_codec
 from studio.benchmark.house.figures import Figure, HouseReport, VoiceFigure
+from studio.benchmark.house.movement import movement_figure
 from studio.benchmark.house.pictures import draw_rows
 from studio.benchmark.house.prompts import (
     NEAR_PROMPT,
@@ -147,6 +148,9 @@ def measure_house(
     labels = [one.labels for one in loops]
     takes = captioned_takes(backend, template, labels, template.context_frames)
     figures.append(_spectral_figure(real, copies, takes, backend, plan))
+    tonal = np.array([one.tonal for one in labels])
+    if tonal.any():
+        figures.append(movement_figure(takes[tonal], copies[tonal], real[tonal], rate))
     tell("takes at tempos from 60 to 200 bpm")
     asked = tempo_prompts(plan.tempo_prompts)
     figures += tempo_figures(asked, asked_takes(model, asked), loops, rate)

@@ -251,8 +251,8 @@ def diversity_figures(
         Figure(
             name="take nearest to a training loop",
             value=to_training.nearest,
-            wanted=f">= {among_all.min():.4g}, the nearest two of all training loops of the style",
-            reached=bool(to_training.nearest >= round(float(among_all.min()), 4)),
+            wanted=f">= {among_few.nearest:g}, the nearest two of as many training loops",
+            reached=to_training.nearest >= among_few.nearest,
             beside={
                 "training loops": float(len(trained)),
                 "takes, median": to_training.median,
