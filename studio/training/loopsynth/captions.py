@@ -142,7 +142,7 @@ def _sound_facts(labels: LoopLabels, *, certain: bool) -> list[tuple[str, float]
     if labels.kit_character is not None:
         facts.append((KIT_WORDS[labels.kit_character], 0.85))
     for voice in labels.voices:
-        facts.append((voice, 1.0 if certain else 0.08 if voice in _USUAL_VOICES else 0.35))
+        facts.append((voice, 1.0 if certain else 0.08 if voice in _USUAL_VOICES else 0.5))
     if labels.bass is not None:
         facts += [(labels.bass, 0.85), ("bass", 1.0 if certain else 0.35)]
         if labels.bass_colour:

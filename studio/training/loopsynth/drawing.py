@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 import numpy as np
 
 from studio.core.errors import TrainingError
-from studio.training.loopsynth.basses import BASS_COUNT, bass_family
-from studio.training.loopsynth.chords import STAB_COUNT, stab_family
+from studio.training.loopsynth.basses import BASS_COUNT, BASS_FAMILIES, bass_family
+from studio.training.loopsynth.chords import STAB_COUNT, STAB_FAMILIES, stab_family
 from studio.training.loopsynth.composition import (
     RISER_SHAPES,
     SPLITS,
@@ -32,14 +32,17 @@ from studio.training.loopsynth.melodies import (
     draw_progression,
     draw_stabs,
 )
-from studio.training.loopsynth.pads import PAD_COUNT, pad_family
-from studio.training.loopsynth.plucks import PLUCK_COUNT, pluck_family
+from studio.training.loopsynth.pads import PAD_COUNT, PAD_FAMILIES, pad_family
+from studio.training.loopsynth.plucks import PLUCK_COUNT, PLUCK_FAMILIES, pluck_family
 from studio.training.loopsynth.styles import STYLES
 from studio.training.loopsynth.timing import BARS, GRIDS, STEPS_PER_BAR, bars_allowed
 
 KINDS: Final[tuple[Kind, ...]] = ("loop", "oneshot", "riser")
 _KIND_SHARES: Final = (0.9, 0.07, 0.03)
-_DRUMS_ONLY, _WITH_BASS, _WITH_STABS, _WITH_MELODY, _WITHOUT_DRUMS = 0.28, 0.42, 0.64, 0.8, 0.87
+_DRUMS_ONLY, _WITH_BASS, _WITH_STABS, _WITH_MELODY, _WITHOUT_DRUMS = 0.2, 0.3, 0.56, 0.78, 0.87
+_FROM_ELSEWHERE: Final = 0.2
+"""Share of voices that are not usual for a genre, so that a word speaks for itself."""
+
 _TWO_BARS_SHARE: Final = 0.5
 _LAGS: Final = ((0, 0, 0, -80, 96, 176), (0, 0, 0, -64, 80), (0, 0, 0, 64), (0, 0, 0, 128))
 """Samples by which backbeat, tops, bass and chords may be late: less than a third of a frame."""
@@ -140,7 +143,7 @@ def _draw_layers(rng: np.random.Generator, genre: str) -> _Layers:
         bass=_DRUMS_ONLY <= kind < _WITH_MELODY or (without_drums and other < 0.6),
         stabs=chords,
         melody=melody,
-        pad=kind >= _WITH_BASS and pad < (0.45 if without_drums else 0.2),
+        pad=kind >= _WITH_BASS and pad < (0.45 if without_drums else 0.25),
     )
 
 
@@ -154,8 +157,13 @@ def _drawn_in(split: Split, draw: Callable[[], _Line], part: Callable[[_Line], s
 
 
 def _patch(
-    rng: np.random.Generator, count: int, family: Callable[[int], str], wanted: Sequence[str]
+    rng: np.random.Generator,
+    count: int,
+    family: Callable[[int], str],
+    usual: Sequence[str],
+    every: Sequence[str],
 ) -> int:
+    wanted = every if rng.random() < _FROM_ELSEWHERE else usual
     return int(rng.choice([patch for patch in range(count) if family(patch) in wanted]))
 
 
@@ -164,9 +172,10 @@ def _draw_silence(
 ) -> Composition:
     """A loop with everything but its patterns."""
     style = STYLES[genre]
-    melodies = style.melodies
-    if not lead:
-        melodies = tuple(name for name in melodies if name not in _HELD_MELODIES)
+    melodies, all_melodies = (
+        tuple(name for name in names if lead or name not in _HELD_MELODIES)
+        for names in (style.melodies, PLUCK_FAMILIES)
+    )
     return Composition(
         kind="loop",
         genre=genre,
@@ -174,11 +183,11 @@ def _draw_silence(
         bars=bars,
         kit=int(rng.integers(KIT_COUNT)),
         drums=(),
-        bass_patch=_patch(rng, BASS_COUNT, bass_family, style.basses),
+        bass_patch=_patch(rng, BASS_COUNT, bass_family, style.basses, BASS_FAMILIES),
         bass=(),
-        stab_patch=_patch(rng, STAB_COUNT, stab_family, style.stabs),
+        stab_patch=_patch(rng, STAB_COUNT, stab_family, style.stabs, STAB_FAMILIES),
         stabs=(),
-        melody_patch=_patch(rng, PLUCK_COUNT, pluck_family, melodies),
+        melody_patch=_patch(rng, PLUCK_COUNT, pluck_family, melodies, all_melodies),
         melody=(),
         lead=False,
         pad_patch=None,
@@ -240,7 +249,8 @@ def _draw_loop(
         )
         loop = replace(loop, melody=melody)
     if layers.pad:
-        loop = replace(loop, pad_patch=_patch(rng, PAD_COUNT, pad_family, style.pads))
+        pad_patch = _patch(rng, PAD_COUNT, pad_family, style.pads, PAD_FAMILIES)
+        loop = replace(loop, pad_patch=pad_patch)
     swung = grid >= 5 and rng.random() < style.swing
     echoing = bool(loop.stabs or loop.melody) and rng.random() < style.echo
     pumping = layers.drums and bool(loop.bass or loop.stabs or loop.melody)

@@ -44,7 +44,7 @@ class GenreStyle:
     echo: float = 0.12
     room: float = 0.1
     pumping: float = 0.0
-    major: float = 0.15
+    major: float = 0.42
     drive: float = 1.15
 
 
@@ -96,7 +96,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
             melodies=("marimba", "soft", "saw", "flute", "fm"),
             swing=0.4,
             pumping=0.35,
-            major=0.35,
+            major=0.5,
         ),
         "hiphop": GenreStyle(
             weight=0.08,
@@ -107,7 +107,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
             melodies=("bell", "harp", "flute", "marimba", "lead"),
             pads=("strings", "choir", "warm"),
             swing=0.5,
-            major=0.3,
+            major=0.45,
             drive=1.25,
         ),
         "dub": GenreStyle(
@@ -141,7 +141,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
             pads=("warm", "strings", "choir", "glassy", "sweep"),
             echo=0.6,
             room=0.5,
-            major=0.35,
+            major=0.5,
             drive=1.0,
         ),
         "garage": GenreStyle(
@@ -191,7 +191,7 @@ STYLES: Final[Mapping[str, GenreStyle]] = MappingProxyType(
             melodies=("harp", "bell", "flute", "soft", "marimba"),
             swing=0.6,
             room=0.2,
-            major=0.45,
+            major=0.55,
             drive=1.0,
         ),
         "reggaeton": GenreStyle(
