@@ -1,11 +1,13 @@
 """Captions as token ids.
 
-Owns the word-level tokenizer of a template-trained model and the choice of captions for a batch.
+Owns the word-level tokenizer of a template-trained model, the choice of captions for a batch, and
+the union of loops and captions that a language model learns from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +17,8 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor
 
 from studio.models.prompting import PromptTemplate
-from studio.training.loopsynth import LoopLabels, caption
+from studio.training.loopsynth import KEYS, LoopLabels, caption
+from studio.training.tokens import CodedLoops
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
 _CAPTIONS_A_LOOP = 8
@@ -23,6 +26,7 @@ _BARE = _CAPTIONS_A_LOOP - 1
 """Place of the caption without words, which guidance leads away from; see `PromptTemplate`."""
 
 _GENRE_LEFT_OUT = 0.08
+_TRITONE = 6
 
 
 def build_tokenizer(template: PromptTemplate) -> Tokenizer:
@@ -52,6 +56,12 @@ class CaptionBook:
     ) -> None:
         rng = np.random.default_rng(seed)
         ids = {token: i for i, token in enumerate([PADDING, UNKNOWN, *template.vocabulary()])}
+        self._in_another_key = torch.arange(len(ids))
+        for place, key in enumerate(KEYS):
+            octave = place // 12 * 12
+            other = KEYS[octave + (place - octave + _TRITONE) % 12]
+            if f"key:{key}" in ids and f"key:{other}" in ids:
+                self._in_another_key[ids[f"key:{key}"]] = ids[f"key:{other}"]
         rows = []
         for one in labels:
             for place in range(_CAPTIONS_A_LOOP):
@@ -72,6 +82,19 @@ class CaptionBook:
     def first(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The same, always the first caption."""
         return _trim(torch.from_numpy(self._ids[np.asarray(indices), 0]))
+
+    def in_another_key(self, ids: Tensor) -> Tensor:
+        """The texts `ids` with each key a tritone away; those that name none stay as they are."""
+        return self._in_another_key[ids]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Corpus:
+    """Coded loops of one split with their captions."""
+
+    coded: CodedLoops
+    labels: Sequence[LoopLabels]
+    captions: CaptionBook
 
 
 def _trim(ids: Tensor) -> tuple[Tensor, Tensor]:

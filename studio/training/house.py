@@ -23,13 +23,12 @@ from studio.models.selection import load_backend
 from studio.models.torch_backend.codec import EncodecModel
 from studio.training.adversarial import AdversarialRecipe, train_judged
 from studio.training.bank import LoopBank, open_bank, render_bank
-from studio.training.captions import CaptionBook, build_tokenizer
+from studio.training.captions import CaptionBook, Corpus, build_tokenizer
 from studio.training.codec import HOUSE_CODEC, ReconstructionRecipe, train_reconstruction
 from studio.training.evaluation import measure_model
 from studio.training.growth import grow_from
 from studio.training.journal import Journal
 from studio.training.language_model import (
-    Corpus,
     LanguageModelRecipe,
     build_language_model,
     train_language_model,
@@ -52,6 +51,9 @@ STAGES = (
 )
 CONTEXT_FRAMES = MAX_PERIOD_FRAMES + 16
 """Two bars of every grid, and what the delay pattern needs."""
+
+_KEY_INTERVAL = 4
+"""The key is said on every beat, or it drowns among the ruler's tokens."""
 
 _VALIDATION_SEED = 10_000_000
 _SAMPLING = {
@@ -100,6 +102,7 @@ def house_template() -> PromptTemplate:
         context_frames=CONTEXT_FRAMES,
         frame_rate=HOUSE_CODEC.frame_rate,
         tempos={genre: style.tempo_bpm for genre, style in STYLES.items()},
+        key_interval=_KEY_INTERVAL,
     )
 
 

@@ -1,32 +1,29 @@
 """Training the delay-pattern decoder on coded loops and their captions.
 
-Owns the house model's sizes, the loss and the training loop. Building its text is the template's
-business, measuring its takes is `takes`'.
+Owns the house model's sizes and the training loop. Building its text is the template's business,
+measuring what it knows is `language_measures`'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from studio.models.language_config import DecoderConfig, TextConfig
 from studio.models.prompting import PromptTemplate
 from studio.models.torch_backend.transformer import MusicLanguageModel
 from studio.training.batches import step_batches
-from studio.training.captions import CaptionBook, build_tokenizer
+from studio.training.captions import Corpus, build_tokenizer
+from studio.training.code_losses import code_losses
 from studio.training.initial_weights import draw_weights, set_ruler
 from studio.training.journal import Journal
-from studio.training.loopsynth import LoopLabels
+from studio.training.language_measures import measure_language_model
 from studio.training.schedule import ClockSchedule
-from studio.training.tokens import CodedLoops
 
-_IGNORED = -100
 _MEASURE_EVERY_SECONDS = 240
 _TEXT_RATE_SCALE = 0.1
 
@@ -55,15 +52,6 @@ class LanguageModelRecipe:
     text_layers: int = 2
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Corpus:
-    """Coded loops of one split with their captions."""
-
-    coded: CodedLoops
-    labels: Sequence[LoopLabels]
-    captions: CaptionBook
-
-
 def build_language_model(
     recipe: LanguageModelRecipe, template: PromptTemplate, *, codebooks: int, codes: int
 ) -> MusicLanguageModel:
@@ -90,41 +78,6 @@ def build_language_model(
     draw_weights(model)
     set_ruler(model, template, token_ids)
     return model
-
-
-def delayed_pair(codes: Tensor, filler: int) -> tuple[Tensor, Tensor]:
-    """Inputs and targets of codes [B, K, T]: both int64 [B, K, T + K - 1].
-
-    Codebook q of input step s carries timestep s - 1 - q; targets are one step ahead, with
-    `-100` where the pattern has nothing to predict.
-    """
-    batch, books, frames = codes.shape
-    grid = torch.full((batch, books, frames + books), filler, dtype=torch.int64)
-    targets = torch.full_like(grid, _IGNORED)
-    for q in range(books):
-        grid[:, q, 1 + q : 1 + q + frames] = codes[:, q]
-        targets[:, q, 1 + q : 1 + q + frames] = codes[:, q]
-    return grid[:, :, :-1], targets[:, :, 1:]
-
-
-def code_losses(
-    model: MusicLanguageModel, codes: Tensor, ids: Tensor, mask: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Cross-entropy in nats of codes [B, K, T] under texts: means [K], and each [B, K, T]."""
-    config = model.decoder.config
-    inputs, targets = delayed_pair(codes, config.vocabulary)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = model(inputs, ids, mask)
-    flat = F.cross_entropy(
-        logits.float().reshape(-1, config.vocabulary),
-        targets.permute(0, 2, 1).reshape(-1),
-        ignore_index=_IGNORED,
-        reduction="none",
-    )
-    steps = flat.view(len(codes), -1, config.codebooks)
-    frames = codes.shape[2]
-    aligned = torch.stack([steps[:, q : q + frames, q] for q in range(config.codebooks)], dim=1)
-    return aligned.mean(dim=(0, 2)), aligned
 
 
 def train_language_model(
@@ -201,60 +154,3 @@ def _parameter_groups(model: MusicLanguageModel) -> list[dict[str, Any]]:
         {"params": rest, "weight_decay": 0.0, "rate_scale": 1.0},
         {"params": text, "weight_decay": 0.0, "rate_scale": _TEXT_RATE_SCALE},
     ]
-
-
-@torch.inference_mode()
-def measure_language_model(
-    model: MusicLanguageModel, corpus: Corpus, context_frames: int, loops: int = 128
-) -> dict[str, object]:
-    """Held-out nats: each codebook, codebook 1 by bar, and under wrong texts."""
-    was_training = model.training
-    model.eval()
-    chosen = list(range(min(loops, len(corpus.labels))))
-    losses, ids, mask, codes = _held_out_losses(model, corpus, chosen, context_frames)
-    first = losses[:, 0]
-    frame = torch.arange(context_frames)[None]
-    bar = torch.tensor([16 * corpus.labels[i].grid for i in chosen])[:, None]
-    period = torch.tensor([corpus.labels[i].period_frames for i in chosen])[:, None]
-    second = (frame >= bar) & (frame < period)
-    figures: dict[str, object] = {
-        "nats": [round(x, 3) for x in losses.mean(dim=(0, 2)).tolist()],
-        "first_codebook_bar_one": round(first[frame < bar].mean().item(), 3),
-        "first_codebook_repeats": round(first[frame >= period].mean().item(), 3),
-    }
-    if bool(second.any()):
-        figures["first_codebook_bar_two"] = round(first[second].mean().item(), 3)
-    right = losses.mean().item()
-    shifted = torch.arange(len(chosen)).roll(1)
-    figures["wrong_text_costs"] = round(
-        _mean_loss(model, codes, ids[shifted], mask[shifted]) - right, 3
-    )
-    same_grid = _other_of_same_grid([corpus.labels[i].grid for i in chosen])
-    figures["wrong_style_costs"] = round(
-        _mean_loss(model, codes, ids[same_grid], mask[same_grid]) - right, 3
-    )
-    model.train(was_training)
-    return figures
-
-
-def _held_out_losses(
-    model: MusicLanguageModel, corpus: Corpus, chosen: list[int], frames: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    codes = torch.from_numpy(corpus.coded.window(chosen, frames))
-    ids, mask = corpus.captions.first(chosen)
-    parts = zip(codes.split(16), ids.split(16), mask.split(16), strict=True)
-    losses = torch.cat([code_losses(model, *part)[1] for part in parts])
-    return losses, ids, mask, codes
-
-
-def _mean_loss(model: MusicLanguageModel, codes: Tensor, ids: Tensor, mask: Tensor) -> float:
-    parts = zip(codes.split(16), ids.split(16), mask.split(16), strict=True)
-    return torch.cat([code_losses(model, *part)[1] for part in parts]).mean().item()
-
-
-def _other_of_same_grid(grids: Sequence[int]) -> Tensor:
-    order = np.arange(len(grids))
-    for grid in set(grids):
-        places = np.flatnonzero(np.asarray(grids) == grid)
-        order[places] = np.roll(places, 1)
-    return torch.from_numpy(order)

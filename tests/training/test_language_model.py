@@ -8,12 +8,8 @@ from studio.models.patterns import delay
 from studio.models.prompting import PromptTemplate
 from studio.models.torch_backend.transformer import DecoderBlock, MusicLanguageModel, sinusoids
 from studio.training.captions import build_tokenizer
-from studio.training.language_model import (
-    LanguageModelRecipe,
-    build_language_model,
-    code_losses,
-    delayed_pair,
-)
+from studio.training.code_losses import code_losses, delayed_pair
+from studio.training.language_model import LanguageModelRecipe, build_language_model
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from studio.models.backend import Condition, Sampling
 from studio.models.selection import load_backend
 from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.transformer import MusicDecoder, MusicLanguageModel
-from studio.training.language_model import code_losses
+from studio.training.code_losses import code_losses
 from studio.training.publish import publish_bundle
 from studio.training.workshop.network import (
     Batch,
