@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from studio.models.torch_backend.codec import EncodecModel
 from studio.training.bank import LoopBank
-from studio.training.codec import measure_codec
+from studio.training.codec import codec_products, measure_codec
 from studio.training.journal import Journal
+from studio.training.number_format import Products
 from studio.training.quantizer import CodebookLearner
 from studio.training.schedule import ClockSchedule
 from studio.training.spectral import SHORT_RESOLUTIONS, MelDistance, PitchDistance
@@ -68,6 +69,11 @@ class SpectrogramDiscriminator(nn.Module):
             for i, kernel in enumerate(kernels)
         )
 
+    def judgement(self, waveforms: Tensor) -> Tensor:
+        """The judgement alone of waveforms [B, 1, N]."""
+        judgement: Tensor = self(waveforms[:, 0])[0]
+        return judgement
+
     def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Audio [B, N] to (judgement, features of every hidden layer)."""
         spectrum = torch.stft(
@@ -104,7 +110,8 @@ def train_judged(
     torch.manual_seed(1)
     rng = np.random.default_rng(7)
     model.train()
-    judges = nn.ModuleList(SpectrogramDiscriminator(n_fft) for n_fft in _WINDOWS)
+    each = [SpectrogramDiscriminator(n_fft) for n_fft in _WINDOWS]
+    judges = nn.ModuleList(each)
     distance, pitch_distance = MelDistance(SHORT_RESOLUTIONS), PitchDistance()
     learner: CodebookLearner | None = None
     trained = list(model.decoder.parameters())
@@ -121,16 +128,19 @@ def train_judged(
     decoder_rate = ClockSchedule(minutes=recipe.minutes, peak=3e-4, floor=1e-5, warm_up_steps=50)
     judge_rate = ClockSchedule(minutes=recipe.minutes, peak=6e-4, floor=1e-4, warm_up_steps=1)
     margin = recipe.margin_frames
+    products = codec_products(model)
+    judging = Products.checked(*(judge.judgement for judge in each))
+    journal.write("formats", codec_bfloat16=products.bfloat16, judges_bfloat16=judging.bfloat16)
     measured, step = 0.0, 0
     while not decoder_rate.over:
         _set_rate(decoder_optimiser, decoder_rate.rate(step))
         _set_rate(judge_optimiser, judge_rate.rate(step))
         frames = recipe.excerpt_frames + 2 * margin
         audio = torch.from_numpy(train.random_excerpts(recipe.batch, frames, rng))
-        rebuilt, commitment = _rebuilt(model, learner, audio)
+        rebuilt, commitment = _rebuilt(model, learner, audio, products)
         real = audio[:, margin:-margin]
         fake = rebuilt[:, 0].float()[:, margin:-margin]
-        judge_loss = _judge(judges, real, fake.detach())
+        judge_loss = _judge(judges, real, fake.detach(), judging)
         judge_optimiser.zero_grad(set_to_none=True)
         judge_loss.backward()
         nn.utils.clip_grad_norm_(judges.parameters(), 5.0)
@@ -140,7 +150,7 @@ def train_judged(
         loss = logarithmic + pitch + 8 * linear + 4 * (real - fake).abs().mean()
         loss = loss + 0.25 * commitment
         if step >= _DISCRIMINATOR_LEAD_STEPS:
-            deception, matching = _deceive(judges, real, fake)
+            deception, matching = _deceive(judges, real, fake, judging)
             loss = loss + 0.2 * deception + matching
         decoder_optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -165,18 +175,18 @@ def train_judged(
 
 
 def _rebuilt(
-    model: EncodecModel, learner: CodebookLearner | None, audio: Tensor
+    model: EncodecModel, learner: CodebookLearner | None, audio: Tensor, products: Products
 ) -> tuple[Tensor, Tensor]:
     """What the codec makes of audio [B, N], [B, 1, N], and the commitment loss."""
     if learner is None:
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), products():
             codes = model.quantise(model.latents(audio[:, None]).float())
         quantised, commitment = model.embed(codes), torch.zeros(())
     else:
-        with torch.autocast("cpu", torch.bfloat16):
+        with products():
             latents = model.latents(audio[:, None])
         quantised, commitment = learner(latents.float())
-    with torch.autocast("cpu", torch.bfloat16):
+    with products():
         return model.synthesise(quantised), commitment
 
 
@@ -190,18 +200,20 @@ def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def _judge(judges: nn.ModuleList, real: Tensor, fake: Tensor) -> Tensor:
+def _judge(judges: nn.ModuleList, real: Tensor, fake: Tensor, products: Products) -> Tensor:
     loss = torch.zeros(())
-    with torch.autocast("cpu", torch.bfloat16):
+    with products():
         for judge in judges:
             loss = loss + F.relu(1 - judge(real)[0]).mean() + F.relu(1 + judge(fake)[0]).mean()
     return loss / len(judges)
 
 
-def _deceive(judges: nn.ModuleList, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _deceive(
+    judges: nn.ModuleList, real: Tensor, fake: Tensor, products: Products
+) -> tuple[Tensor, Tensor]:
     judges.requires_grad_(False)
     deception, matching, layers = torch.zeros(()), torch.zeros(()), 0
-    with torch.autocast("cpu", torch.bfloat16):
+    with products():
         for judge in judges:
             with torch.no_grad():
                 _, wanted = judge(real)

@@ -18,6 +18,7 @@ from studio.core.errors import TrainingError
 from studio.models.torch_backend.codec import EncodecConfig, EncodecModel
 from studio.training.bank import LoopBank
 from studio.training.journal import Journal
+from studio.training.number_format import Products
 from studio.training.quantizer import CodebookLearner
 from studio.training.schedule import ClockSchedule
 from studio.training.spectral import MelDistance, PitchDistance, si_sdr_db
@@ -110,6 +111,7 @@ def train_reconstruction(
     peak = recipe.learning_rate if start is None else recipe.learning_rate / 2
     schedule = ClockSchedule(minutes=recipe.minutes, peak=peak, floor=2e-5, warm_up_steps=100)
     excerpts = _excerpts(train, recipe)
+    products = codec_products(model)
     measured = 0.0
     step = 0
     while not schedule.over:
@@ -118,10 +120,10 @@ def train_reconstruction(
         audio = next(excerpts)
         if step == recipe.free_steps and not learner.started:
             learner.start(_sample_latents(model, excerpts))
-        with torch.autocast("cpu", torch.bfloat16):
+        with products():
             latents = model.latents(audio)
         quantised, commitment = learner(latents.float())
-        with torch.autocast("cpu", torch.bfloat16):
+        with products():
             rebuilt = model.synthesise(quantised)
         reference, rebuilt = audio[:, 0], rebuilt[:, 0].float()
         logarithmic, linear = distance(reference, rebuilt)
@@ -157,6 +159,11 @@ def train_reconstruction(
     model.codebooks.copy_(learner.codebooks)
     journal.write("codec done", step=step, **measure_codec(model, held_out))
     return model.eval()
+
+
+def codec_products(model: EncodecModel) -> Products:
+    """The number format that this codec can be trained in here."""
+    return Products.checked(lambda waveforms: model.synthesise(model.latents(waveforms)))
 
 
 def _wave_weight(step: int, learner: CodebookLearner) -> float:

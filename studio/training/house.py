@@ -153,7 +153,10 @@ class HouseTraining:
         start = self._codec(file.name) if file.exists() else None
         if start is None and self._recipe.start is not None:
             start = load_codec(self._recipe.start)
-        model = train_reconstruction(*self._banks(), self._recipe.codec, self._journal, start)
+        if start is not None and self._recipe.codec.minutes == 0:
+            model = start
+        else:
+            model = train_reconstruction(*self._banks(), self._recipe.codec, self._journal, start)
         torch.save(model.state_dict(), file)
 
     def _codec(self, file: str) -> EncodecModel:
@@ -260,9 +263,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_from_command_line(options: Any) -> int:
     """Run `studio train-house` with parsed options."""
-    minutes = (options.codec_minutes, options.judged_minutes, options.decoder_minutes)
-    if min(options.loops, *minutes, options.adversarial_minutes) <= 0:
+    minutes = (options.judged_minutes, options.decoder_minutes, options.adversarial_minutes)
+    if min(options.loops, *minutes) <= 0 or options.codec_minutes < 0:
         raise TrainingError("Loops and minutes must be positive.")
+    if not options.codec_minutes and options.start is None:
+        raise TrainingError(
+            "A codec that begins anew must be trained: give --codec-minutes, or --start a bundle."
+        )
     usual = HouseRecipe()
     recipe = HouseRecipe(
         loops=options.loops,

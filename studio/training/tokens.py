@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from studio.models.torch_backend.codec import EncodecModel
 from studio.training.bank import LoopBank
+from studio.training.codec import codec_products
 from studio.training.journal import Journal
 
 _LEAD_FRAMES = 20
@@ -48,6 +49,7 @@ class CodedLoops:
 def encode_bank(model: EncodecModel, bank: LoopBank, journal: Journal) -> CodedLoops:
     """Encode one period of every loop, in batches of like length."""
     model.eval()
+    products = codec_products(model)
     hop = model.config.hop
     periods = np.array([labels.period_frames for labels in bank.labels], dtype=np.int64)
     shape = (len(bank), model.config.codebooks, int(periods.max()))
@@ -58,7 +60,7 @@ def encode_bank(model: EncodecModel, bank: LoopBank, journal: Journal) -> CodedL
         longest = int(periods[chosen].max())
         frames = (longest + _LEAD_FRAMES + _TRAIL_FRAMES) * hop
         audio = np.stack([bank.excerpt(int(i), -_LEAD_FRAMES * hop, frames) for i in chosen])
-        with torch.autocast("cpu", torch.bfloat16):
+        with products():
             latents = model.latents(torch.from_numpy(audio)[:, None])
         rows = model.quantise(latents.float())
         for row, index in zip(rows, chosen, strict=True):
