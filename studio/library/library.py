@@ -193,6 +193,14 @@ class Library:
         with self._database.reading() as connection:
             return samples.read_codes(connection, sample_id)
 
+    def find_take(
+        self, *, seed: int, recipe_json: str, codes: NDArray[np.int64]
+    ) -> SampleRecord | None:
+        """The sound of exactly this recipe and these codes; None when there is none to be heard."""
+        stored = samples.pack_codes(codes)
+        with self._database.reading() as connection:
+            return samples.find_take(connection, seed=seed, recipe_json=recipe_json, codes=stored)
+
     def path(self, record: SampleRecord) -> Path:
         """Where a sound's file is, or should be."""
         return self._folder / record.relative_path

@@ -94,6 +94,19 @@ def get_record(connection: sqlite3.Connection, sample_id: int) -> SampleRecord:
     return record_from_row(row)
 
 
+def find_take(
+    connection: sqlite3.Connection, *, seed: int, recipe_json: str, codes: StoredCodes
+) -> SampleRecord | None:
+    """The oldest sound, not in the bin and not missing, of exactly this recipe and these codes."""
+    row = connection.execute(
+        f"SELECT {RECORD_COLUMNS} FROM {RECORD_TABLES} WHERE samples.seed = ?"
+        " AND samples.deleted_at IS NULL AND samples.missing = 0"
+        " AND recipes.recipe_json = ? AND recipes.codes = ? ORDER BY samples.id LIMIT 1",
+        (seed, recipe_json, codes.data),
+    ).fetchone()
+    return None if row is None else record_from_row(row)
+
+
 def no_such_sound(sample_id: int) -> LibraryError:
     """The error for an id that the library does not have."""
     return LibraryError(f"There is no sound {sample_id} in the library: search for it again.")

@@ -16,6 +16,7 @@ from studio.core.errors import StudioError
 from studio.library.records import SampleRecord
 from studio.ui import icons
 from studio.ui.audition import Audition
+from studio.ui.bank_drag import BankDrag
 from studio.ui.banner import Banner
 from studio.ui.bridge import Bridge
 from studio.ui.browser_panel import BrowserPanel
@@ -79,6 +80,7 @@ class MainWindow(QMainWindow):
         self.models = Models(workstation, bridge, self)
         self.takes = Takes(workstation, bridge, self.audition, self.models, self)
         self.drag_out = DragOut(workstation, bridge, self)
+        self.bank_drag = BankDrag(self.takes, self.drag_out, self)
         self.files = FileActions(workstation, bridge, self)
         self.transport = TransportBar(self.audition)
         self.banner = Banner()
@@ -108,8 +110,10 @@ class MainWindow(QMainWindow):
         self.take_away = TakeAway(
             library=self.library_panel,
             waveform=self.waveform_panel,
+            seedbanks=self.seedbank_dialog,
             audition=self.audition,
             drag_out=self.drag_out,
+            bank_drag=self.bank_drag,
             files=self.files,
             parent=self,
         )

@@ -19,6 +19,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
@@ -139,6 +140,7 @@ class TakeTable(QTableView):
         selection_changed(): Other rows are selected.
         left_leftwards(): Left was pressed.
         menu_requested(QPoint): Global position of a context menu.
+        drag_requested(list): Takes to drag out of the window.
     """
 
     take_reached = Signal(object)
@@ -146,9 +148,11 @@ class TakeTable(QTableView):
     selection_changed = Signal()
     left_leftwards = Signal()
     menu_requested = Signal(QPoint)
+    drag_requested = Signal(list)
 
     def __init__(self) -> None:
         super().__init__()
+        self._press: tuple[QPoint, list[CodedTake]] | None = None
         self.setObjectName("seedbank_table")
         self.setAccessibleName("Takes of the seed bank")
         self._model = SeedBankModel(self)
@@ -236,12 +240,46 @@ class TakeTable(QTableView):
         """Letters go nowhere: they are keys, and the filter is there for words."""
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """A row that is pressed is heard."""
+        """A row that is pressed is heard; of several selected ones, all stay selected."""
+        place = event.position().toPoint()
+        index = self.indexAt(place)
+        left = event.button() == Qt.MouseButton.LeftButton and index.isValid()
+        selected = self.selected_takes()
+        if left and len(selected) > 1 and self.rows.take(index.row()) in selected:
+            self._press = (place, selected)
+            if event.modifiers() == Qt.KeyboardModifier.NoModifier:
+                return
         super().mousePressEvent(event)
-        index = self.indexAt(event.position().toPoint())
         reached = self.current_take()
-        if event.button() == Qt.MouseButton.LeftButton and index.isValid() and reached is not None:
+        if left and reached is not None:
+            self._press = (place, self.selected_takes())
             self.take_reached.emit(reached)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Past the drag distance the pressed row leaves, with all others selected with it."""
+        if self._press is None or not event.buttons() & Qt.MouseButton.LeftButton:
+            super().mouseMoveEvent(event)
+            return
+        origin, takes = self._press
+        moved = (event.position().toPoint() - origin).manhattanLength()
+        if moved >= QApplication.startDragDistance():
+            self.drag_requested.emit(takes)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """A press on one of several selected rows that became no drag plays that row alone."""
+        press, self._press = self._press, None
+        index = self.indexAt(event.position().toPoint())
+        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+        if press is not None and len(press[1]) > 1 and plain and index.isValid():
+            flags = QItemSelectionModel.SelectionFlag
+            self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+            self.take_reached.emit(self.rows.take(index.row()))
+        super().mouseReleaseEvent(event)
+
+    def end_drag(self) -> None:
+        """Forget the press: a drag out of the window took the button's release."""
+        self._press = None
+        self.setState(QAbstractItemView.State.NoState)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The rows, or why there are none."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from studio.generation.coded_take import CodedTake
 from studio.library.records import SampleRecord
 from studio.ui.audition import Audition
+from studio.ui.bank_drag import BankDrag
 from studio.ui.drag_out import DragOut
 from studio.ui.facts import count_text
 from studio.ui.file_actions import FileActions
 from studio.ui.library_panel import LibraryPanel
+from studio.ui.seedbank_dialog import SeedBankDialog
 from studio.ui.waveform_panel import WaveformPanel
 
 
@@ -32,19 +35,24 @@ class TakeAway(QObject):
         *,
         library: LibraryPanel,
         waveform: WaveformPanel,
+        seedbanks: SeedBankDialog,
         audition: Audition,
         drag_out: DragOut,
+        bank_drag: BankDrag,
         files: FileActions,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._library = library
         self._waveform = waveform
+        self._seedbanks = seedbanks
         self._audition = audition
         self._drag_out = drag_out
+        self._bank_drag = bank_drag
         self._files = files
         library.table.drag_requested.connect(self._drag_rows)
         waveform.drag_requested.connect(self._drag_sound)
+        seedbanks.table.drag_requested.connect(self._drag_takes)
         drag_out.left.connect(
             lambda count: self.said.emit(f"Dragged out {count_text(count, 'file')}")
         )
@@ -74,6 +82,12 @@ class TakeAway(QObject):
         self._drag_out.drag(table, table.records(ids), table.end_drag)
 
     def _drag_sound(self, source: QWidget) -> None:
-        shown = self._shown()
+        shown, coded = self._shown(), self._seedbanks.hearing.shown
         if shown:
             self._drag_out.drag(source, shown, self._waveform.end_drag)
+        elif coded is not None:
+            self._bank_drag.drag(source, [coded], self._waveform.end_drag)
+
+    def _drag_takes(self, takes: list[CodedTake]) -> None:
+        table = self._seedbanks.table
+        self._bank_drag.drag(table, takes, table.end_drag)

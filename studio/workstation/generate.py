@@ -34,6 +34,13 @@ class TakeJob:
         self.future = future
         self._job = job
 
+    @classmethod
+    def stored(cls, request: GenerationRequest, record: SampleRecord) -> TakeJob:
+        """The finished job of a take that is in the library; no worker knows its number."""
+        future: Future[SampleRecord | None] = Future()
+        future.set_result(record)
+        return cls(Job(id=-record.id, request=request, on_cancel=_nothing_to_cancel), future)
+
     @property
     def take(self) -> Take | None:
         """The finished take with its sound; None until then, and for a failed job."""
@@ -150,6 +157,10 @@ def new_sample(take: Take) -> NewSample:
         seed=request.seed,
         recipe_json=request.to_json(),
     )
+
+
+def _nothing_to_cancel(job_id: int) -> None:
+    """Of a job that was done from the start."""
 
 
 def _ignore(progress: Progress) -> None:

@@ -162,9 +162,19 @@ class Workstation(LibraryFace):
     ) -> TakeJob:
         """Queue the sound of a take that was made before, as those of a seed bank; see `generate`.
 
+        What is to be saved and is in the library already is not made again: the job is done.
+
         Raises:
             InputError: Its recipe is impossible; nothing was queued.
         """
+        if save:
+            known = self._library.find_take(
+                seed=coded.request.seed,
+                recipe_json=coded.request.to_json(),
+                codes=coded.codes.array,
+            )
+            if known is not None:
+                return TakeJob.stored(coded.request, known)
         return self._saver.submit(self._worker, coded.request, listener, save=save, coded=coded)
 
     def extend(

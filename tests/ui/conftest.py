@@ -84,12 +84,12 @@ class MadeUpEngine:
         job = Job(id=next(self._numbers), request=request, on_cancel=self.cancel)
         tell: Callable[[Progress], None] = listener or (lambda _progress: None)
         tell(Progress(job_id=job.id, state="queued"))
-        thread = threading.Thread(target=self._run, args=(job, tell))
+        thread = threading.Thread(target=self._run, args=(job, tell, coded))
         self._threads.append(thread)
         thread.start()
         return job
 
-    def _run(self, job: Job, tell: Callable[[Progress], None]) -> None:
+    def _run(self, job: Job, tell: Callable[[Progress], None], coded: CodedTake | None) -> None:
         with self._turn:
             self.hold.wait(20)
             if job.id in self._cancelled:
@@ -127,7 +127,7 @@ class MadeUpEngine:
                 Take(
                     request=job.request,
                     clip=clip,
-                    codes=np.zeros((4, STEPS), np.int64),
+                    codes=np.zeros((4, STEPS), np.int64) if coded is None else coded.codes.array,
                     model_hash="0" * 64,
                     tempo_bpm=job.request.tempo_bpm,
                     bars=job.request.bars,

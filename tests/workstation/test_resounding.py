@@ -37,6 +37,27 @@ def test_a_take_of_a_bank_becomes_a_sample_with_its_recipe(
     assert np.array_equal(codes, coded.codes.array)
 
 
+def test_a_take_that_the_library_has_is_not_made_again(
+    workstation: Workstation, worker: Any, coded: CodedTake
+) -> None:
+    first = workstation.resound(coded).future.result(WAIT)
+    again = workstation.resound(coded)
+    assert again.future.result(WAIT) == first
+    assert worker.coded == [coded]
+    other = replace(coded, request=replace(coded.request, key="C"))
+    assert workstation.resound(other).future.result(WAIT) != first
+    assert workstation.count() == 2
+
+
+def test_a_take_in_the_bin_is_made_again(workstation: Workstation, coded: CodedTake) -> None:
+    first = workstation.resound(coded).future.result(WAIT)
+    assert first is not None
+    workstation.delete([first.id]).result(WAIT)
+    second = workstation.resound(coded).future.result(WAIT)
+    assert second is not None
+    assert second.id != first.id
+
+
 def test_a_new_take_is_made_without_codes(workstation: Workstation, worker: Any) -> None:
     workstation.generate(GenerationRequest(prompt="dub", seed=7)).future.result(WAIT)
     assert worker.coded == [None]
