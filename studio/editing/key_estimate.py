@@ -24,17 +24,20 @@ _OVERTONES: Final = ((3, 0.1), (5, 0.08))
 """Odd harmonics fall on other pitch classes: the share of a note's level that they may have."""
 
 _MIDDLE: Final = {
-    "": (4.67, -1.43, -0.97, -3.74, 2.99, -0.28, -1.84, 3.17, -1.40, -2.04, -1.80, -1.32),
-    "m": (5.69, -2.15, -0.80, 3.69, -2.37, -0.74, -1.67, 2.32, -1.52, -1.96, 0.16, -2.53),
+    "": (5.60, -0.73, -0.07, -3.04, 3.06, -0.40, -0.49, 2.36, -1.66, -1.82, -1.01, -1.68),
+    "m": (5.71, -1.20, -0.57, 3.54, -3.09, -0.48, -1.32, 1.92, -1.12, -1.49, -0.40, -1.61),
 }
 _BASS: Final = {
-    "": (1.42, -0.75, -0.45, 0.13, 0.13, 0.13, -0.16, 1.17, -0.76, -0.30, -0.58, -0.68),
-    "m": (1.90, -1.31, -0.96, 0.14, 0.24, 0.06, -0.14, 0.53, 0.10, -0.30, 1.15, -0.79),
+    "": (1.92, 0.03, -0.63, -0.14, -0.07, -0.12, -0.18, 0.69, -0.76, -0.47, -0.42, -0.45),
+    "m": (2.21, -0.10, -1.37, -0.21, -0.36, -0.83, -0.34, 0.23, 0.10, -0.03, 0.90, 0.40),
 }
-_MAJOR_LEAD: Final = 0.25
+_MAJOR_LEAD: Final = 0.11
 """How much each degree of a key speaks for it, in the middle and in the bass.
 
-Fitted by logistic regression to 430 synthesised loops whose key was known.
+Fitted by logistic regression to 420 synthesised loops whose key was known, 44 in a hundred of them
+major, and to what the embedded model's codec makes of them. On loops held out while fitting it
+found .93 of the keys (.86 behind the codec); weights that had learnt from loops of which one in
+five was major found .88 (.71).
 """
 
 

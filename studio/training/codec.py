@@ -21,7 +21,7 @@ from studio.training.journal import Journal
 from studio.training.number_format import Products
 from studio.training.quantizer import CodebookLearner
 from studio.training.schedule import ClockSchedule
-from studio.training.spectral import MelDistance, PitchDistance, si_sdr_db
+from studio.training.spectral import AttackDistance, MelDistance, PitchDistance, si_sdr_db
 
 HOUSE_CODEC = EncodecConfig(
     sampling_rate=32_000,
@@ -104,7 +104,7 @@ def train_reconstruction(
         set_initial_weights(model)
     else:
         learner.go_on_from(model.codebooks)
-    distance, pitch_distance = MelDistance(), PitchDistance()
+    distance = MelDistance()
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=0, fused=True
     )
@@ -129,8 +129,7 @@ def train_reconstruction(
         logarithmic, linear = distance(reference, rebuilt)
         wave = (reference - rebuilt).abs().mean()
         wave_weight = _wave_weight(step, learner)
-        pitch = pitch_distance(reference, rebuilt)
-        loss = logarithmic + pitch + 8 * linear + wave_weight * wave + 0.25 * commitment
+        loss = logarithmic + 8 * linear + wave_weight * wave + 0.25 * commitment
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -148,7 +147,6 @@ def train_reconstruction(
                 step=step,
                 loss=round(loss.item(), 3),
                 log_mel=round(logarithmic.item(), 3),
-                pitch=round(pitch.item(), 3),
                 si_sdr_db=round(ratio, 1),
                 revived_codes=learner.revived,
             )
@@ -212,6 +210,7 @@ def measure_codec(model: EncodecModel, bank: LoopBank) -> dict[str, object]:
         "log_mel": round(distance(audio, rebuilt)[0].item(), 3),
         "short_log_mel": round(short(audio, rebuilt)[0].item(), 3),
         "pitch": round(PitchDistance()(audio, rebuilt).item(), 3),
+        "attack": round(AttackDistance()(audio, rebuilt).item(), 3),
         "si_sdr_db": round(si_sdr_db(audio, rebuilt).mean().item(), 2),
         "perplexity": perplexity,
         "codes_used": used,

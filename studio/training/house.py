@@ -165,8 +165,9 @@ class HouseTraining:
         return model.eval()
 
     def _judge_codec(self) -> None:
-        start = self._codec("codec.pt")
-        model = train_judged(start, *self._banks(), self._recipe.judged, self._journal)
+        model = self._codec("codec.pt")
+        if self._recipe.judged.minutes:
+            model = train_judged(model, *self._banks(), self._recipe.judged, self._journal)
         torch.save(model.state_dict(), self._work / "codec-judged.pt")
 
     def _encode_loops(self) -> None:
@@ -263,8 +264,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_from_command_line(options: Any) -> int:
     """Run `studio train-house` with parsed options."""
-    minutes = (options.judged_minutes, options.decoder_minutes, options.adversarial_minutes)
-    if min(options.loops, *minutes) <= 0 or options.codec_minutes < 0:
+    minutes = (options.decoder_minutes, options.adversarial_minutes)
+    none_allowed = (options.codec_minutes, options.judged_minutes)
+    if min(options.loops, *minutes) <= 0 or min(none_allowed) < 0:
         raise TrainingError("Loops and minutes must be positive.")
     if not options.codec_minutes and options.start is None:
         raise TrainingError(

@@ -1,7 +1,7 @@
 """Spectral distances that training and its measures share.
 
-Owns the mel filter bank, the multi-resolution mel distance, the distance of pitches and the
-scale-invariant signal-to-distortion ratio. Trains nothing.
+Owns the mel filter bank, the multi-resolution mel distance, the distances of pitches and of
+attacks, and the scale-invariant signal-to-distortion ratio. Trains nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ SHORT_RESOLUTIONS = ((32, 6), (64, 10), (256, 24), (1024, 64), (2048, 80))
 _PITCH_RESOLUTIONS = ((4096, 12), (8192, 24))
 _LOWEST_PITCH_HZ, _HIGHEST_PITCH_HZ = 130.0, 3_000.0
 _INAUDIBLE = 1e-3
+_ATTACK_WINDOW, _ATTACK_HOP, _ATTACK_BANDS = 512, 128, 32
+_ATTACK_LAG = 3
 
 
 def mel_filters(
@@ -118,6 +120,35 @@ class PitchDistance(nn.Module):
         bins = torch.view_as_real(spectrum[:, : filters.shape[1]])
         banded = torch.einsum("pf,bft->bpt", filters, bins.pow(2).sum(-1) * (16.0 / n_fft**2))
         return torch.log(torch.sqrt(banded + 1e-9) + _INAUDIBLE)
+
+
+class AttackDistance(nn.Module):
+    """L1 distance of the rises of log magnitudes over 12 ms, in 32 mel bands.
+
+    A distance of levels forgives an attack that is smeared over some milliseconds, or drowned in
+    what sounds before it. Here every rise counts by how far it rises, and nothing else counts.
+    """
+
+    def __init__(self, sample_rate: int = 32_000) -> None:
+        super().__init__()
+        filters = mel_filters(sample_rate, _ATTACK_WINDOW, _ATTACK_BANDS)
+        self.register_buffer("filters", torch.from_numpy(filters))
+        self.register_buffer("window", torch.hann_window(_ATTACK_WINDOW))
+
+    def forward(self, reference: Tensor, other: Tensor) -> Tensor:
+        """The distance between two [B, N], in nats."""
+        return (self._rises(reference) - self._rises(other)).abs().mean()
+
+    def _rises(self, audio: Tensor) -> Tensor:
+        window = self.get_buffer("window")
+        spectrum = torch.stft(
+            audio, _ATTACK_WINDOW, _ATTACK_HOP, window=window, return_complex=True
+        )
+        power = torch.view_as_real(spectrum).pow(2).sum(-1) * (16.0 / _ATTACK_WINDOW**2)
+        banded = torch.einsum("mf,bft->bmt", self.get_buffer("filters"), power)
+        level = torch.log(torch.sqrt(banded + 1e-9) + _INAUDIBLE)
+        rises: Tensor = (level[..., _ATTACK_LAG:] - level[..., :-_ATTACK_LAG]).relu()
+        return rises
 
 
 def si_sdr_db(reference: Tensor, estimate: Tensor) -> Tensor:

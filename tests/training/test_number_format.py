@@ -39,6 +39,13 @@ def test_wrong_sums_in_either_direction_lead_to_float32() -> None:
     assert not Products.checked(smooth(), WrongSums(forth=True)).bfloat16
 
 
+def test_it_is_found_out_where_nothing_is_trained_too() -> None:
+    network, wrong = smooth(), WrongSums(forth=False)
+    with torch.inference_mode():
+        assert Products.checked(network).bfloat16
+        assert not Products.checked(wrong).bfloat16
+
+
 def test_the_context_is_what_was_found() -> None:
     for bfloat16 in (True, False):
         with Products(bfloat16=bfloat16)():

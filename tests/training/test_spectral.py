@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from studio.training.spectral import (
+    AttackDistance,
     MelDistance,
     PitchDistance,
     mel_filters,
@@ -74,3 +75,23 @@ def test_pitches_hear_noise_between_partials() -> None:
     clean = chord(60, 63, 67)
     noisy = clean + 0.02 * torch.randn_like(clean)
     assert PitchDistance()(clean, noisy) > 0.3
+
+
+def hits(rise_samples: int) -> torch.Tensor:
+    """Bursts of noise that fall for a tenth of a second, over a hum."""
+    sound = 0.05 * torch.sin(2 * torch.pi * 220 * torch.arange(32_000) / 32_000)
+    time = torch.arange(4_000)
+    shape = torch.exp(-time / 800) * (time / rise_samples).clamp(max=1)
+    generator = torch.Generator().manual_seed(0)
+    for start in range(1_000, 28_000, 6_000):
+        sound[start : start + 4_000] += 0.2 * shape * torch.randn(4_000, generator=generator)
+    return sound[None]
+
+
+def test_attacks_hear_a_smeared_hit_far_more_than_a_softer_one() -> None:
+    sharp, smeared = hits(1), hits(1_600)
+    attacks, levels = AttackDistance(), MelDistance()
+    assert attacks(sharp, sharp).item() == 0
+    by_attack = attacks(sharp, smeared) / attacks(sharp, 0.7 * sharp)
+    by_level = levels(sharp, smeared)[0] / levels(sharp, 0.7 * sharp)[0]
+    assert by_attack > 3 * by_level
