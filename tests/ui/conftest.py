@@ -33,6 +33,7 @@ from studio.ui.bridge import Bridge
 from studio.ui.main_window import MainWindow
 from studio.ui.models import Models
 from studio.workstation.workstation import Workstation
+from tests.ui.banks import write_banks
 
 RATE = 32_000
 STEPS = 40
@@ -452,3 +453,13 @@ def window(
     yield open_window
     for made in opened:
         made.close()
+
+
+@pytest.fixture
+def bank_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The program's own seed banks are those of `banks`."""
+    made = tmp_path / "seedbanks"
+    made.mkdir()
+    monkeypatch.setattr("studio.generation.seed_bank.banks_dir", lambda: made)
+    write_banks(made)
+    return made

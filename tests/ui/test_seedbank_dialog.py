@@ -1,54 +1,18 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QDrag
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from studio.core.errors import InputError
-from studio.generation.coded_take import CodedTake
-from studio.generation.request import MAX_SEED, GenerationRequest
-from studio.generation.seed_bank import SeedBank, save_bank
-from studio.models.codes import CodeSequence
+from studio.generation.request import MAX_SEED
 from studio.ui.audition import Audition
 from studio.ui.seedbank_dialog import SeedBankDialog
 from studio.ui.seedbank_model import TITLES, Column
 from studio.ui.speaker import Speaker
 from studio.ui.takes import Takes
-
-FACTS = [
-    ("dark jungle break, reese bass", 174.0, "Am", 2, 7),
-    ("amen break, ragga stabs", 170.0, "F#m", 1, MAX_SEED),
-    ("haunted pads over rolling drums", 92.5, "C", 2, 30),
-    ("texture without a beat", None, None, None, 4),
-]
-
-
-def coded(prompt, tempo_bpm, key, bars, seed):
-    length = {"bars": bars} if bars else {"duration_seconds": 2.0}
-    rng = np.random.default_rng(seed)
-    return CodedTake(
-        request=GenerationRequest(prompt=prompt, seed=seed, tempo_bpm=tempo_bpm, key=key, **length),
-        codes=CodeSequence.from_array(rng.integers(0, 512, (4, 40))),
-        model_hash="ab" * 32,
-    )
-
-
-TAKES = tuple(coded(*facts) for facts in FACTS)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    made = tmp_path / "seedbanks"
-    made.mkdir()
-    monkeypatch.setattr("studio.generation.seed_bank.banks_dir", lambda: made)
-    save_bank(made / "jungle.npz", SeedBank(name="jungle", takes=TAKES))
-    save_bank(made / "techno.npz", SeedBank(name="techno", takes=TAKES[:1]))
-    return made
+from tests.ui.banks import TAKES, click, heard
 
 
 @pytest.fixture
@@ -80,7 +44,7 @@ def open_dialog(workstation, bridge, audition, takes, engine, qtbot):
 
 
 @pytest.fixture
-def dialog(folder, open_dialog):
+def dialog(bank_folder, open_dialog):
     return open_dialog()
 
 
@@ -94,17 +58,6 @@ def banks(dialog):
 def cells(dialog, column):
     rows = dialog.table.rows
     return [rows.index(row, column).data() for row in range(rows.rowCount())]
-
-
-def click(dialog, row, modifiers=Qt.KeyboardModifier.NoModifier):
-    place = dialog.table.visualRect(dialog.table.rows.index(row, Column.PROMPT)).center()
-    QTest.mouseClick(dialog.table.viewport(), Qt.MouseButton.LeftButton, modifiers, place, delay=-1)
-
-
-def heard(audition, take):
-    """The take plays, and is the one in the waveform."""
-    sound = audition.sound
-    return audition.playing and sound is not None and sound.seed == take.request.seed
 
 
 def test_the_banks_stand_there_with_their_takes_and_the_first_is_open(dialog):
@@ -363,9 +316,9 @@ def test_the_menu_has_what_the_buttons_do(dialog, qtbot, audition):
     menu.close()
 
 
-def test_a_damaged_bank_is_named_and_the_others_work(folder, open_dialog, qtbot):
-    whole = (folder / "jungle.npz").read_bytes()
-    (folder / "broken.npz").write_bytes(whole[: len(whole) // 2])
+def test_a_damaged_bank_is_named_and_the_others_work(bank_folder, open_dialog, qtbot):
+    whole = (bank_folder / "jungle.npz").read_bytes()
+    (bank_folder / "broken.npz").write_bytes(whole[: len(whole) // 2])
     dialog = open_dialog()
     assert banks(dialog)[0] == ["broken", "damaged"]
     assert "broken.npz" in dialog.banner.message
@@ -373,7 +326,7 @@ def test_a_damaged_bank_is_named_and_the_others_work(folder, open_dialog, qtbot)
     dialog.banks.select("jungle")
     assert dialog.banner.message is None
     assert dialog.table.rows.rowCount() == 4
-    (folder / "broken.npz").write_bytes(whole)
+    (bank_folder / "broken.npz").write_bytes(whole)
     dialog.bring_up()
     qtbot.waitUntil(lambda: ["broken", "4"] in banks(dialog))
     assert dialog.banks.selected_name() == "jungle"
@@ -404,7 +357,7 @@ def test_the_keyboard_reaches_everything(dialog):
         assert table.focusPolicy() & Qt.FocusPolicy.TabFocus
 
 
-def test_the_window_opens_it_by_key_button_and_model_box(window, folder, qtbot):
+def test_the_window_opens_it_by_key_button_and_model_box(window, bank_folder, qtbot):
     made = window()
     dialog = made.seedbank_dialog
     box = made.generate_panel.fields.model_combo
@@ -427,7 +380,7 @@ def test_the_window_opens_it_by_key_button_and_model_box(window, folder, qtbot):
 
 
 def test_a_take_of_a_bank_fills_the_panel_and_is_listed_when_it_is_added(
-    window, folder, qtbot, workstation
+    window, bank_folder, qtbot, workstation
 ):
     made = window()
     dialog = made.seedbank_dialog
@@ -447,7 +400,7 @@ def test_a_take_of_a_bank_fills_the_panel_and_is_listed_when_it_is_added(
     assert made.commands.extend_refusal(made.audition.sound.record) is None
 
 
-def test_a_fault_while_adding_is_told_once(window, folder, qtbot, engine):
+def test_a_fault_while_adding_is_told_once(window, bank_folder, qtbot, engine):
     made = window()
     dialog = made.seedbank_dialog
     dialog.bring_up()
@@ -466,92 +419,3 @@ def test_every_part_is_in_the_manual(dialog, repository):
     named = {name for name in names if name.startswith("seedbank") and "_text" not in name}
     assert len(named) > 10
     assert {name for name in named | {"seedbank_menu"} if f"`{name}`" not in manual} == set()
-
-
-@pytest.fixture
-def dragged(monkeypatch):
-    """The files of each drag."""
-    seen = []
-
-    def run(drag, actions):
-        seen.append([Path(url.toLocalFile()) for url in drag.mimeData().urls()])
-        return Qt.DropAction.CopyAction
-
-    monkeypatch.setattr(QDrag, "exec", run)
-    return seen
-
-
-def drag_rows(dialog, row, dragged, qtbot):
-    viewport = dialog.table.viewport()
-    place = dialog.table.visualRect(dialog.table.rows.index(row, Column.PROMPT)).center()
-    QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=place)
-    far = place + QPoint(QApplication.startDragDistance() + 20, 0)
-
-    def moves():
-        QTest.mouseMove(viewport, far)
-        return bool(dragged)
-
-    qtbot.waitUntil(moves)
-    QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=far)
-
-
-def open_bank_in(made, qtbot):
-    made.seedbank_dialog.bring_up()
-    qtbot.waitUntil(lambda: made.seedbank_dialog.table.rows.rowCount() == 4)
-    return made.seedbank_dialog
-
-
-def test_a_row_is_dragged_out_as_a_file_of_the_library_that_stays(
-    window, folder, qtbot, dragged, workstation
-):
-    made = window()
-    dialog = open_bank_in(made, qtbot)
-    drag_rows(dialog, 1, dragged, qtbot)
-    (record,) = workstation.search()
-    assert record.seed == MAX_SEED
-    assert [file.read_bytes() for file in dragged[0]] == [workstation.path(record).read_bytes()]
-    assert workstation.paths.exports_dir in dragged[0][0].parents
-
-
-def test_dragging_the_same_take_again_adds_nothing(window, folder, qtbot, dragged, workstation):
-    made = window()
-    dialog = open_bank_in(made, qtbot)
-    drag_rows(dialog, 1, dragged, qtbot)
-    first = dragged.pop()
-    drag_rows(dialog, 1, dragged, qtbot)
-    assert dragged == [first]
-    assert workstation.count() == 1
-
-
-def test_selected_takes_are_dragged_together(window, folder, qtbot, dragged, workstation):
-    made = window()
-    dialog = open_bank_in(made, qtbot)
-    click(dialog, 0)
-    click(dialog, 2, Qt.KeyboardModifier.ControlModifier)
-    drag_rows(dialog, 2, dragged, qtbot)
-    assert len(dragged[0]) == 2
-    assert sorted(record.seed for record in workstation.search()) == [7, 30]
-
-
-def test_a_take_in_the_waveform_is_dragged_from_there(window, folder, qtbot, dragged, workstation):
-    made = window()
-    dialog = open_bank_in(made, qtbot)
-    click(dialog, 0)
-    qtbot.waitUntil(lambda: heard(made.audition, TAKES[0]))
-
-    def moves():
-        made.waveform_panel.drag_requested.emit(made.waveform_panel.handle)
-        return bool(dragged)
-
-    qtbot.waitUntil(moves)
-    assert [record.seed for record in workstation.search()] == [7]
-
-
-def test_a_take_that_cannot_be_made_is_not_dragged(window, folder, qtbot, dragged, engine):
-    made = window()
-    dialog = open_bank_in(made, qtbot)
-    engine.fault = InputError("These codes were made by another house than the one here.")
-    with qtbot.waitSignal(made.takes.take_failed):
-        made.bank_drag.drag(dialog.table, [TAKES[0]], dialog.table.end_drag)
-    assert dialog.banner.message is not None
-    assert dragged == []
