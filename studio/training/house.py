@@ -58,9 +58,9 @@ _KEY_INTERVAL = 4
 _VALIDATION_SEED = 10_000_000
 _SAMPLING = {
     "do_sample": True,
-    "guidance_scale": 2.5,
-    "temperature": 0.9,
-    "top_k": 100,
+    "guidance_scale": 3.0,
+    "temperature": 1.0,
+    "top_k": 150,
     "max_length": CONTEXT_FRAMES,
 }
 

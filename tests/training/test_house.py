@@ -67,7 +67,7 @@ def test_the_stages_end_in_a_bundle_that_plays(folder: Path) -> None:
     audio = backend.decode(codes[None])
     assert audio.shape == (1, 1, 20 * 640)
     assert np.isfinite(audio).all()
-    assert backend.info.sampling.guidance == 2.5
+    assert backend.info.sampling.guidance == 3.0
 
 
 def test_codes_are_one_circular_period_of_each_loop(folder: Path) -> None:
