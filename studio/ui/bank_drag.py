@@ -25,6 +25,7 @@ class BankDrag(QObject):
         self._takes = takes
         self._drag_out = drag_out
         self._wanted: tuple[CodedTake, ...] = ()
+        self._ended: Callable[[], None] = _nobody_waits
         self._records: dict[CodedTake, SampleRecord] = {}
         takes.changed.connect(self._follow)
         takes.take_failed.connect(self._failed)
@@ -41,19 +42,13 @@ class BankDrag(QObject):
         """
         wanted = tuple(takes)
         if wanted != self._wanted:
-            self._wanted, self._records = wanted, {}
+            self._wanted, self._records, self._ended = wanted, {}, ended
             if not self._takes.resound(wanted):
-                self._forget()
-                ended()
+                self._end()
             return
         records = [self._records[one] for one in wanted if one in self._records]
         if len(records) == len(wanted):
-
-            def over() -> None:
-                self._forget()
-                ended()
-
-            self._drag_out.drag(source, records, over)
+            self._drag_out.drag(source, records, self._end)
 
     def _follow(self, take: TakeState) -> None:
         if take.coded in self._wanted and take.record is not None:
@@ -61,7 +56,14 @@ class BankDrag(QObject):
 
     def _failed(self, take: TakeState) -> None:
         if take.coded in self._wanted:
-            self._forget()
+            self._end()
 
-    def _forget(self) -> None:
+    def _end(self) -> None:
+        """Nothing is dragged any more, so that further moves of the mouse ask for nothing."""
+        ended, self._ended = self._ended, _nobody_waits
         self._wanted, self._records = (), {}
+        ended()
+
+
+def _nobody_waits() -> None:
+    """Between two drags."""

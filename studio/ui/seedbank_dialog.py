@@ -308,7 +308,7 @@ class SeedBankDialog(QDialog):
         layout.addWidget(
             dim_label(
                 "Takes that come with the program. Up and Down play them, Enter puts the selected"
-                " ones into the library."
+                " ones into the library, dragging takes them into a DAW."
             )
         )
         layout.addWidget(self.banner)

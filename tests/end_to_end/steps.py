@@ -95,8 +95,18 @@ def drag_out(
     sample_id: int,
     drop_target: Callable[[], dict[str, Any] | None],
 ) -> Path:
-    """Drag a row into the other program, which must get one file; returns that file."""
-    screen.drag(studio.row(sample_id), DROP_PLACE)
+    """Drag a row of the library into the other program; see `drag_from`."""
+    return drag_from(studio, screen, studio.row(sample_id), drop_target)
+
+
+def drag_from(
+    studio: Studio,
+    screen: Screen,
+    place: tuple[int, int],
+    drop_target: Callable[[], dict[str, Any] | None],
+) -> Path:
+    """Drag what lies there into the other program, which must get one file; returns that file."""
+    screen.drag(place, DROP_PLACE)
     studio.wait_for(lambda: drop_target() is not None, "the drop")
     dropped = drop_target()
     assert dropped is not None

@@ -97,11 +97,22 @@ def test_a_take_in_the_waveform_is_dragged_from_there(
     assert [record.seed for record in workstation.search()] == [7]
 
 
-def test_a_take_that_cannot_be_made_is_not_dragged(window, bank_folder, qtbot, dragged, engine):
+def test_a_take_that_cannot_be_made_ends_the_drag(window, bank_folder, qtbot, dragged, engine):
     made = window()
     dialog = open_bank_in(made, qtbot)
+    click(dialog, 0)
+    qtbot.waitUntil(lambda: heard(made.audition, TAKES[0]))
+    asked = len(engine.coded)
     engine.fault = InputError("These codes were made by another house than the one here.")
+    viewport = dialog.table.viewport()
+    place = dialog.table.visualRect(dialog.table.rows.index(0, Column.PROMPT)).center()
+    QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=place)
+    far = place + QPoint(QApplication.startDragDistance() + 20, 0)
     with qtbot.waitSignal(made.takes.take_failed):
-        made.bank_drag.drag(dialog.table, [TAKES[0]], dialog.table.end_drag)
+        QTest.mouseMove(viewport, far)
+    for step in range(5):
+        QTest.mouseMove(viewport, far + QPoint(step, 0))
     assert dialog.banner.message is not None
     assert dragged == []
+    assert len(engine.coded) == asked + 1
+    QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=far)
