@@ -307,8 +307,8 @@ class SeedBankDialog(QDialog):
         layout.setSpacing(10)
         layout.addWidget(
             dim_label(
-                "Takes that come with the program. Up and Down play them, Enter puts the selected"
-                " ones into the library, dragging takes them into a DAW."
+                "Takes that come with the program. Up and Down play them, Enter puts them into the"
+                " library; drag them into a DAW."
             )
         )
         layout.addWidget(self.banner)

@@ -37,5 +37,7 @@ def test_a_row_of_a_bank_is_heard_and_dragged_out_and_stays_in_the_library(
     assert dropped.read_bytes() == Path(row["path"]).read_bytes()
     assert dropped != Path(row["path"])
     assert f"{row['bpm']:g}bpm" in dropped.name
-    screen.key("escape", "escape")
+    screen.click(studio.place("seedbank_close_button"))
+    studio.wait_for(lambda: "seedbank_dialog" not in studio.widgets(), "the dialog to close")
+    screen.click(studio.place("search_box"))
     assert studio.quit() == 0
