@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.editing.onsets import OnsetPeaks, onset_envelope, onset_peaks
+from studio.editing.onsets import OnsetEnvelope, OnsetPeaks, onset_envelope, onset_peaks
 
 TOLERANCE: Final = 0.02
 """A sound is on a tempo when it keeps it within this share."""
@@ -23,6 +23,7 @@ _STEP: Final = 0.002
 _CLEAR_RESULTANT: Final = 0.55
 _SIGNIFICANT: Final = 4.0
 _RIVAL_MARGIN: Final = 0.5
+_REPEATS_WEIGHT: Final = 1.5
 _RIVAL_RANGE: Final = (0.55, 1.9)
 _RELATIVES: Final = (2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2)
 _RELATIVE_WIDTH: Final = 0.04
@@ -76,9 +77,10 @@ def tempo_error(
     - that R is at least 0.55 and beyond chance: n R^2 >= 4 (Rayleigh's test, chance about
       exp(-n R^2)), where n is the effective number of onsets, (sum s)^2 / sum s^2 of their
       strengths s. White noise and hits at irregular times fail here;
-    - no unrelated tempo explains the onsets clearly better, by R summed over sixteenths, eighths
-      and quarters. Hits on plain quarters also agree on the fifth part of a beat, which would let
-      a tempo 5/4 too fast pass.
+    - no unrelated tempo explains the sound clearly better, by R summed over sixteenths, eighths
+      and quarters, and by how well the envelope repeats after a beat, two beats and a bar. Hits
+      on plain quarters also agree on the fifth part of a beat, which would let a tempo 5/4 too
+      fast pass; and so do swung ones, on its eighths and quarters even, but they do not repeat.
 
     Metrical relatives are not told apart: a sound of half or double the tempo passes when its
     onsets lie on the asked sixteenths, one of 2/3, 3/4, 4/3 or 3/2 of the tempo when they happen
@@ -94,7 +96,8 @@ def tempo_error(
     """
     if not (isfinite(tempo_bpm) and tempo_bpm > 0):
         raise ValueError(f"tempo_bpm must be positive, not {tempo_bpm}")
-    peaks = onset_peaks(onset_envelope(samples_mono, sample_rate))
+    envelope = onset_envelope(samples_mono, sample_rate)
+    peaks = onset_peaks(envelope)
     if not len(peaks.seconds):
         return TempoCheck(on_grid=False, local_error=0.0, grid_resultant=0.0)
     offsets = np.arange(-round(_SEARCH / _STEP), round(_SEARCH / _STEP) + 1) * _STEP
@@ -106,7 +109,7 @@ def tempo_error(
         abs(local_error) <= TOLERANCE
         and clear >= _CLEAR_RESULTANT
         and _effective_count(peaks) * clear**2 >= _SIGNIFICANT
-        and _rival_lead(peaks, tempo_bpm, tempo_bpm * (1 + local_error)) <= _RIVAL_MARGIN
+        and _rival_lead(envelope, peaks, tempo_bpm, local_error) <= _RIVAL_MARGIN
     )
     return TempoCheck(
         on_grid=on_grid,
@@ -176,19 +179,22 @@ def _effective_count(peaks: OnsetPeaks) -> float:
     return float(peaks.strengths.sum() ** 2 / (peaks.strengths**2).sum())
 
 
-def _rival_lead(peaks: OnsetPeaks, tempo_bpm: float, found_bpm: float) -> float:
+def _rival_lead(
+    envelope: OnsetEnvelope, peaks: OnsetPeaks, tempo_bpm: float, local_error: float
+) -> float:
     """How far the best tempo that is no metrical relative of the asked one is ahead.
 
-    Compared by the sum of the resultants of sixteenths, eighths and quarters.
+    Compared by the sum of the resultants of sixteenths, eighths and quarters, and of repeats.
     """
     ratios = np.arange(*_RIVAL_RANGE, _STEP)
     unrelated = np.all(
         [np.abs(ratios / relative - 1) > _RELATIVE_WIDTH for relative in _RELATIVES], axis=0
     )
     unrelated &= np.abs(ratios - 1) > _SEARCH
-    tempos = np.concatenate(([found_bpm], tempo_bpm * ratios[unrelated]))
+    tempos = tempo_bpm * np.concatenate(([1 + local_error], ratios[unrelated]))
     levels = [_sixteenth_resultants(peaks, tempos / part) for part in (1, 2, 4)]
-    support = np.sum(levels, axis=0)
+    repeats = _repeats(envelope.values, envelope.rate_hz, tempos)
+    support = np.sum(levels, axis=0) + _REPEATS_WEIGHT * repeats
     return float(np.max(support[1:]) - support[0])
 
 
