@@ -175,5 +175,4 @@ def test_a_huge_head_is_a_head_like_others(tmp_path: Path) -> None:
     tokens = np.random.default_rng(0).integers(0, 32, (1, 4, 9))
     expected = reference.logits(tokens, [])
     actual = backend.logits(tokens, None)
-    # Sums of a thousand products: the order in which a processor adds them shows, by scale.
-    np.testing.assert_allclose(actual, expected, atol=1e-5 * np.abs(expected).max(), rtol=1e-5)
+    np.testing.assert_allclose(actual, expected, atol=1e-4, rtol=1e-5)

@@ -49,6 +49,8 @@ COMPILED: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"
 
 Values = list[ir.Value]
 _QUARTERS = PANEL // LANES
+_BLOCK = 128
+"""Inputs whose products with floats are summed up by themselves."""
 _INT8_ZERO = 128
 _INT4_ZERO = 8
 _INT4_AXES = 5
@@ -251,23 +253,36 @@ def _int4_tile(emit: Emitter, tile: Tile) -> None:
 
 
 def _float_tile(emit: Emitter, tile: Tile, element: ir.Type) -> None:
+    """Products of floats, summed up a block of inputs at a time: long sums lose less."""
     builder = emit.builder
+    reach = builder.add(tile.steps, emit.integer(_BLOCK - 1))
+    blocks = builder.sdiv(reach, emit.integer(_BLOCK))
     for quarters in tile.quarter_groups():
 
-        def body(step: ir.Value, totals: Values, quarters: range = quarters) -> Values:
-            base = builder.mul(step, emit.integer(PANEL))
-            pieces = []
-            for quarter in quarters:
-                place = builder.add(base, emit.integer(LANES * quarter))
-                pieces.append(emit.load_floats(element, tile.weights, place))
-            following = iter(totals)
-            results = []
-            for row in tile.inputs:
-                value = emit.splat(emit.load(F32, row, step))
-                results += [emit.fma(value, piece, next(following)) for piece in pieces]
-            return results
+        def block(index: ir.Value, totals: Values, quarters: range = quarters) -> Values:
+            start = builder.mul(index, emit.integer(_BLOCK))
+            left = builder.sub(tile.steps, start)
+            whole = builder.icmp_signed(">", left, emit.integer(_BLOCK))
+            count = builder.select(whole, emit.integer(_BLOCK), left)
 
-        totals = iter(emit.loop(tile.steps, tile.zeros(emit.floats(0.0), quarters), body))
+            def body(step: ir.Value, parts: Values) -> Values:
+                place = builder.add(start, step)
+                base = builder.mul(place, emit.integer(PANEL))
+                pieces = []
+                for quarter in quarters:
+                    at = builder.add(base, emit.integer(LANES * quarter))
+                    pieces.append(emit.load_floats(element, tile.weights, at))
+                following = iter(parts)
+                results = []
+                for row in tile.inputs:
+                    value = emit.splat(emit.load(F32, row, place))
+                    results += [emit.fma(value, piece, next(following)) for piece in pieces]
+                return results
+
+            parts = emit.loop(count, tile.zeros(emit.floats(0.0), quarters), body)
+            return [builder.fadd(total, part) for total, part in zip(totals, parts, strict=True)]
+
+        totals = iter(emit.loop(blocks, tile.zeros(emit.floats(0.0), quarters), block))
         for row in range(tile.rows):
             for quarter in quarters:
                 tile.give(next(totals), row, quarter)
