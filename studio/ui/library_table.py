@@ -12,26 +12,25 @@ from PySide6.QtCore import (
     QItemSelection,
     QItemSelectionModel,
     QPoint,
-    QRect,
     Qt,
     Signal,
 )
 from PySide6.QtGui import (
-    QColor,
     QKeyEvent,
     QMouseEvent,
-    QPainter,
     QPaintEvent,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from studio.library.records import SampleRecord
 from studio.ui import theme
+from studio.ui.empty_words import paint_empty_words
 from studio.ui.keys import key_for
 from studio.ui.library_columns import Column
 from studio.ui.library_delegate import LibraryDelegate, TagEdit, rating_at
 from studio.ui.library_model import Index, LibraryModel
+from studio.ui.pressed_rows import PressedRows
 
 _WIDTHS = {
     Column.FAVOURITE: 26,
@@ -80,7 +79,7 @@ class LibraryTable(QTableView):
         self.setAccessibleName("Library")
         self._library = model
         self._quiet = False
-        self._press: tuple[QPoint, list[int]] | None = None
+        self._pressed: PressedRows[int] = PressedRows(self)
         self._before_reset: tuple[list[int], int | None] = ([], None)
         self.setModel(model)
         self.row_delegate = LibraryDelegate(known_tags, self)
@@ -269,7 +268,7 @@ class LibraryTable(QTableView):
                 return
             selected = self.selected_ids()
             together = record.id in selected and len(selected) > 1
-            self._press = (event.position().toPoint(), selected if together else [record.id])
+            self._pressed.press(event, selected if together else [record.id])
             if together and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
                 return
         self._quiet = event.button() != Qt.MouseButton.LeftButton
@@ -278,29 +277,19 @@ class LibraryTable(QTableView):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Past the drag distance the pressed row leaves, with all others selected with it."""
-        if self._press is None or not event.buttons() & Qt.MouseButton.LeftButton:
+        if not self._pressed.held(event):
             super().mouseMoveEvent(event)
-            return
-        origin, ids = self._press
-        distance = (event.position().toPoint() - origin).manhattanLength()
-        if distance < QApplication.startDragDistance():
-            return
-        self.drag_requested.emit(ids)
+        elif ids := self._pressed.dragged(event):
+            self.drag_requested.emit(ids)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """A press on one of several selected rows that became no drag selects that row."""
-        press, self._press = self._press, None
-        index = self.indexAt(event.position().toPoint())
-        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
-        if press is not None and len(press[1]) > 1 and plain and index.isValid():
-            flags = QItemSelectionModel.SelectionFlag
-            self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+        self._pressed.release(event)
         super().mouseReleaseEvent(event)
 
     def end_drag(self) -> None:
-        """Forget the press: a drag out of the window took the button's release."""
-        self._press = None
-        self.setState(QAbstractItemView.State.NoState)
+        """A drag out of the window took the button's release."""
+        self._pressed.forget()
 
     # --- empty states --------------------------------------------------------------------------
 
@@ -309,17 +298,7 @@ class LibraryTable(QTableView):
         super().paintEvent(event)
         if self._library.rowCount() or self._library.reading:
             return
-        title, detail = self._empty_words()
-        painter = QPainter(self.viewport())
-        area = self.viewport().rect()
-        centre = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignVCenter)
-        painter.setFont(theme.ui_font(15))
-        painter.setPen(QColor(theme.TEXT))
-        painter.drawText(QRect(0, area.height() // 2 - 32, area.width(), 24), centre, title)
-        painter.setFont(self.font())
-        painter.setPen(QColor(theme.DIM))
-        painter.drawText(QRect(0, area.height() // 2 - 4, area.width(), 20), centre, detail)
-        painter.end()
+        paint_empty_words(self, *self._empty_words())
 
     def _empty_words(self) -> tuple[str, str]:
         generate, search = key_for("generate").label, key_for("search").label

@@ -19,7 +19,6 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QApplication,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
@@ -32,6 +31,8 @@ from PySide6.QtWidgets import (
 from studio.generation.coded_take import CodedTake
 from studio.generation.seed_bank import SeedBank
 from studio.ui import icons, theme
+from studio.ui.empty_words import paint_empty_words
+from studio.ui.pressed_rows import PressedRows
 from studio.ui.seedbank_model import Column, Index, SeedBankModel, SeedBankRows
 
 _WIDTHS = {
@@ -152,7 +153,7 @@ class TakeTable(QTableView):
 
     def __init__(self) -> None:
         super().__init__()
-        self._press: tuple[QPoint, list[CodedTake]] | None = None
+        self._pressed: PressedRows[CodedTake] = PressedRows(self)
         self.setObjectName("seedbank_table")
         self.setAccessibleName("Takes of the seed bank")
         self._model = SeedBankModel(self)
@@ -241,62 +242,42 @@ class TakeTable(QTableView):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """A row that is pressed is heard; of several selected ones, all stay selected."""
-        place = event.position().toPoint()
-        index = self.indexAt(place)
+        index = self.indexAt(event.position().toPoint())
         left = event.button() == Qt.MouseButton.LeftButton and index.isValid()
         selected = self.selected_takes()
         if left and len(selected) > 1 and self.rows.take(index.row()) in selected:
-            self._press = (place, selected)
+            self._pressed.press(event, selected)
             if event.modifiers() == Qt.KeyboardModifier.NoModifier:
                 return
         super().mousePressEvent(event)
         reached = self.current_take()
         if left and reached is not None:
-            self._press = (place, self.selected_takes())
+            self._pressed.press(event, self.selected_takes())
             self.take_reached.emit(reached)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Past the drag distance the pressed row leaves, with all others selected with it."""
-        if self._press is None or not event.buttons() & Qt.MouseButton.LeftButton:
+        if not self._pressed.held(event):
             super().mouseMoveEvent(event)
-            return
-        origin, takes = self._press
-        moved = (event.position().toPoint() - origin).manhattanLength()
-        if moved >= QApplication.startDragDistance():
+        elif takes := self._pressed.dragged(event):
             self.drag_requested.emit(takes)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """A press on one of several selected rows that became no drag plays that row alone."""
-        press, self._press = self._press, None
-        index = self.indexAt(event.position().toPoint())
-        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
-        if press is not None and len(press[1]) > 1 and plain and index.isValid():
-            flags = QItemSelectionModel.SelectionFlag
-            self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
-            self.take_reached.emit(self.rows.take(index.row()))
+        alone = self._pressed.release(event)
+        if alone is not None:
+            self.take_reached.emit(self.rows.take(alone.row()))
         super().mouseReleaseEvent(event)
 
     def end_drag(self) -> None:
-        """Forget the press: a drag out of the window took the button's release."""
-        self._press = None
-        self.setState(QAbstractItemView.State.NoState)
+        """A drag out of the window took the button's release."""
+        self._pressed.forget()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The rows, or why there are none."""
         super().paintEvent(event)
-        if self.rows.rowCount():
-            return
-        painter = QPainter(self.viewport())
-        area = self.viewport().rect()
-        centre = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignVCenter)
-        title, detail = self._empty_words
-        painter.setFont(theme.ui_font(15))
-        painter.setPen(QColor(theme.TEXT))
-        painter.drawText(QRect(0, area.height() // 2 - 32, area.width(), 24), centre, title)
-        painter.setFont(self.font())
-        painter.setPen(QColor(theme.DIM))
-        painter.drawText(QRect(0, area.height() // 2 - 4, area.width(), 20), centre, detail)
-        painter.end()
+        if not self.rows.rowCount():
+            paint_empty_words(self, *self._empty_words)
 
 
 class _TakeDelegate(QStyledItemDelegate):
