@@ -30,7 +30,7 @@ from studio.training.spectral import (
 
 _WINDOWS = (128, 512, 2048)
 _DISCRIMINATOR_LEAD_STEPS = 150
-_ATTACK_WEIGHT = 4.0
+_ATTACK_WEIGHT, _STRENGTH_WEIGHT = 4.0, 2.0
 _MEASURE_EVERY_SECONDS = 240
 
 
@@ -44,6 +44,8 @@ class AdversarialRecipe:
         excerpt_frames: Judged length of each, in sample frames.
         margin_frames: Played before and after it so that the ends are not judged.
         whole: Whether encoder and codebooks learn too, and earlier tokens lose their meaning.
+        kept_codebooks: How many of the first codebooks stay as they are even then: what a code
+            of theirs means stays, though a sound may get others.
     """
 
     minutes: float = 12.0
@@ -51,6 +53,7 @@ class AdversarialRecipe:
     excerpt_frames: int = 16_000
     margin_frames: int = 2_560
     whole: bool = False
+    kept_codebooks: int = 0
 
 
 class SpectrogramDiscriminator(nn.Module):
@@ -124,7 +127,7 @@ def train_judged(
     learner: CodebookLearner | None = None
     trained = list(model.decoder.parameters())
     if recipe.whole:
-        learner = CodebookLearner(*model.codebooks.shape)
+        learner = CodebookLearner(*model.codebooks.shape, kept=recipe.kept_codebooks)
         learner.go_on_from(model.codebooks)
         trained = list(model.parameters())
     decoder_optimiser = torch.optim.AdamW(
@@ -155,8 +158,8 @@ def train_judged(
         judge_optimiser.step()
         logarithmic, linear = distance(real, fake)
         pitch = pitch_distance(real, fake)
-        attack = attack_distance(real, fake)
-        loss = logarithmic + pitch + _ATTACK_WEIGHT * attack
+        attack, strength = attack_distance(real, fake)
+        loss = logarithmic + pitch + _ATTACK_WEIGHT * attack + _STRENGTH_WEIGHT * strength
         loss = loss + 8 * linear + 4 * (real - fake).abs().mean() + 0.25 * commitment
         if step >= _DISCRIMINATOR_LEAD_STEPS:
             deception, matching = _deceive(judges, real, fake, judging)
@@ -173,6 +176,7 @@ def train_judged(
                 log_mel=round(logarithmic.item(), 3),
                 pitch=round(pitch.item(), 3),
                 attack=round(attack.item(), 3),
+                attack_strength=round(strength.item(), 3),
                 judge_loss=round(judge_loss.item(), 3),
             )
         if decoder_rate.elapsed_seconds - measured > _MEASURE_EVERY_SECONDS:

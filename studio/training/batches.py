@@ -15,7 +15,11 @@ _SECOND_ROUND = 32
 
 
 def step_batches(
-    period_frames: Sequence[int], batch: int, context_frames: int, rng: np.random.Generator
+    period_frames: Sequence[int],
+    batch: int,
+    context_frames: int,
+    rng: np.random.Generator,
+    rounds: Sequence[int] | None = None,
 ) -> Iterator[tuple[list[int], int]]:
     """Loops of each step, and how many frames of them are heard, without end.
 
@@ -26,14 +30,17 @@ def step_batches(
         period_frames: Length of each loop.
         batch: Loops of a step that hears the whole context.
         context_frames: That context.
-        rng: Draws the order; each loop comes once a round.
+        rng: Draws the order.
+        rounds: How often each loop comes in a round; once without.
 
     Yields:
         Places of loops, and the frames that each is played for.
     """
     needed = np.minimum(context_frames, np.asarray(period_frames) + _SECOND_ROUND)
+    often = np.ones(len(needed), dtype=np.int64) if rounds is None else np.asarray(rounds)
+    every = np.repeat(np.arange(len(needed)), often)
     while True:
-        order = rng.permutation(len(needed))
+        order = rng.permutation(every)
         steps: list[tuple[list[int], int]] = []
         for pool in np.split(order, range(_POOL * batch, len(order), _POOL * batch)):
             whole = round(_WHOLE_CONTEXT * len(pool))

@@ -28,7 +28,7 @@ HOUSE_CODEC = EncodecConfig(
     num_filters=16,
     hidden_size=64,
     codebook_size=512,
-    codebooks=4,
+    codebooks=6,
     upsampling_ratios=(8, 5, 4, 4),
 )
 _MEASURE_EVERY_SECONDS = 240
@@ -200,6 +200,7 @@ def measure_codec(model: EncodecModel, bank: LoopBank) -> dict[str, object]:
     rebuilt = torch.cat([model.decode(part)[:, 0] for part in codes.split(8)])
     model.train(was_training)
     distance, short = MelDistance(), MelDistance(((32, 6), (64, 10)))
+    attack_bands, attack_strength = AttackDistance()(audio, rebuilt)
     perplexity, used = [], []
     for k in range(codes.shape[1]):
         share = torch.bincount(codes[:, k].flatten(), minlength=model.config.codebook_size).float()
@@ -210,7 +211,8 @@ def measure_codec(model: EncodecModel, bank: LoopBank) -> dict[str, object]:
         "log_mel": round(distance(audio, rebuilt)[0].item(), 3),
         "short_log_mel": round(short(audio, rebuilt)[0].item(), 3),
         "pitch": round(PitchDistance()(audio, rebuilt).item(), 3),
-        "attack": round(AttackDistance()(audio, rebuilt).item(), 3),
+        "attack": round(attack_bands.item(), 3),
+        "attack_strength": round(attack_strength.item(), 3),
         "si_sdr_db": round(si_sdr_db(audio, rebuilt).mean().item(), 2),
         "perplexity": perplexity,
         "codes_used": used,

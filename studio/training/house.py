@@ -26,7 +26,7 @@ from studio.training.bank import LoopBank, open_bank, render_bank
 from studio.training.captions import CaptionBook, Corpus, build_tokenizer
 from studio.training.codec import HOUSE_CODEC, ReconstructionRecipe, train_reconstruction
 from studio.training.evaluation import measure_model
-from studio.training.growth import grow_from
+from studio.training.growth import add_codebooks, grow_from
 from studio.training.journal import Journal
 from studio.training.language_model import (
     LanguageModelRecipe,
@@ -152,7 +152,9 @@ class HouseTraining:
         file = self._work / "codec.pt"
         start = self._codec(file.name) if file.exists() else None
         if start is None and self._recipe.start is not None:
-            start = load_codec(self._recipe.start)
+            start = add_codebooks(
+                load_codec(self._recipe.start), HOUSE_CODEC, open_bank(self._work / "train")
+            )
         if start is not None and self._recipe.codec.minutes == 0:
             model = start
         else:

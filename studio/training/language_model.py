@@ -38,13 +38,15 @@ class LanguageModelRecipe:
         learning_rate: Peak of the schedule.
         text_left_out: Share of loops trained under the null condition.
         codebook_weights: Share of each codebook in the loss.
+        tonal_rounds: How often a loop that has a key is heard for each one that has none.
     """
 
     minutes: float = 30.0
     batch: int = 8
     learning_rate: float = 1.5e-3
     text_left_out: float = 0.1
-    codebook_weights: tuple[float, ...] = (0.42, 0.27, 0.17, 0.14)
+    codebook_weights: tuple[float, ...] = (0.40, 0.25, 0.15, 0.10, 0.06, 0.04)
+    tonal_rounds: int = 2
     dim: int = 256
     layers: int = 6
     heads: int = 4
@@ -98,7 +100,8 @@ def train_language_model(
     )
     weights = torch.tensor(recipe.codebook_weights)
     periods = [one.period_frames for one in train.labels]
-    batches = step_batches(periods, recipe.batch, context_frames, rng)
+    rounds = [recipe.tonal_rounds if one.tonal else 1 for one in train.labels]
+    batches = step_batches(periods, recipe.batch, context_frames, rng, rounds)
     recent: list[float] = []
     heard = 0
     measured, step = 0.0, 0
@@ -124,7 +127,7 @@ def train_language_model(
             journal.write(
                 "language model",
                 step=step,
-                epochs=round(heard / len(train.labels), 2),
+                epochs=round(heard / sum(rounds), 2),
                 nats=round(sum(recent) / len(recent), 3),
             )
             recent.clear()

@@ -25,15 +25,20 @@ class CodebookLearner(nn.Module):
     Attributes:
         codebooks: float32 [K, V, D].
         started: False until `start` has run; before that the latents pass unquantised.
+        kept: How many of the first codebooks stay as they are, so that their codes keep their
+            meaning for a language model that knows them.
     """
 
     codebooks: Tensor
     counts: Tensor
     sums: Tensor
 
-    def __init__(self, codebooks: int, codes: int, dimension: int, decay: float = 0.99) -> None:
+    def __init__(
+        self, codebooks: int, codes: int, dimension: int, decay: float = 0.99, kept: int = 0
+    ) -> None:
         super().__init__()
         self.decay = decay
+        self.kept = kept
         self.started = False
         self.revived = 0
         self.register_buffer("codebooks", torch.zeros(codebooks, codes, dimension))
@@ -82,7 +87,7 @@ class CodebookLearner(nn.Module):
             chosen = self.codebooks[k][index].clone()
             used = (depth > k).float().repeat_interleave(frames)[:, None]
             commitment = commitment + ((rest - chosen).pow(2) * used).mean()
-            if self.training:
+            if self.training and k >= self.kept:
                 self._follow(k, rest.detach(), index)
             quantised = quantised + chosen * used
             rest = rest - chosen

@@ -20,6 +20,7 @@ _LOWEST_PITCH_HZ, _HIGHEST_PITCH_HZ = 130.0, 3_000.0
 _INAUDIBLE = 1e-3
 _ATTACK_WINDOW, _ATTACK_HOP, _ATTACK_BANDS = 512, 128, 32
 _ATTACK_LAG = 3
+_ATTACK_STRENGTH_FLOOR = 1.0
 
 
 def mel_filters(
@@ -123,10 +124,13 @@ class PitchDistance(nn.Module):
 
 
 class AttackDistance(nn.Module):
-    """L1 distance of the rises of log magnitudes over 12 ms, in 32 mel bands.
+    """L1 distance of the rises of log magnitudes over 12 ms, in 32 mel bands and all together.
 
     A distance of levels forgives an attack that is smeared over some milliseconds, or drowned in
     what sounds before it. Here every rise counts by how far it rises, and nothing else counts.
+    Band by band a soft attack is hardly foreseeable, and the least expected distance is none at
+    all; so the strength of all bands together counts, too, by its logarithm: a soft attack as
+    much as a hard one. A band rises as far as it gets above its neighbours before.
     """
 
     def __init__(self, sample_rate: int = 32_000) -> None:
@@ -135,11 +139,12 @@ class AttackDistance(nn.Module):
         self.register_buffer("filters", torch.from_numpy(filters))
         self.register_buffer("window", torch.hann_window(_ATTACK_WINDOW))
 
-    def forward(self, reference: Tensor, other: Tensor) -> Tensor:
-        """The distance between two [B, N], in nats."""
-        return (self._rises(reference) - self._rises(other)).abs().mean()
+    def forward(self, reference: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """The distance (band by band, of their sums) between two [B, N], in nats."""
+        (bands, strength), (their_bands, their_strength) = map(self._rises, (reference, other))
+        return (bands - their_bands).abs().mean(), (strength - their_strength).abs().mean()
 
-    def _rises(self, audio: Tensor) -> Tensor:
+    def _rises(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         window = self.get_buffer("window")
         spectrum = torch.stft(
             audio, _ATTACK_WINDOW, _ATTACK_HOP, window=window, return_complex=True
@@ -147,8 +152,10 @@ class AttackDistance(nn.Module):
         power = torch.view_as_real(spectrum).pow(2).sum(-1) * (16.0 / _ATTACK_WINDOW**2)
         banded = torch.einsum("mf,bft->bmt", self.get_buffer("filters"), power)
         level = torch.log(torch.sqrt(banded + 1e-9) + _INAUDIBLE)
-        rises: Tensor = (level[..., _ATTACK_LAG:] - level[..., :-_ATTACK_LAG]).relu()
-        return rises
+        now, before = level[..., _ATTACK_LAG:], level[..., :-_ATTACK_LAG]
+        loudest = nn.functional.max_pool2d(before, (3, 1), 1, (1, 0))
+        strength = (now - loudest).relu().sum(1)
+        return (now - before).relu(), torch.log(strength + _ATTACK_STRENGTH_FLOOR)
 
 
 def si_sdr_db(reference: Tensor, estimate: Tensor) -> Tensor:

@@ -49,3 +49,13 @@ def test_no_step_is_more_work_than_one_of_the_whole_context(
 def test_a_single_loop_comes_again_and_again() -> None:
     steps = list(islice(step_batches([80], 6, CONTEXT, np.random.default_rng(0)), 3))
     assert steps == [([0], 112)] * 3
+
+
+def test_some_loops_come_more_often_than_others() -> None:
+    rounds = [2, 1, 3]
+    heard: list[int] = []
+    for chosen, _ in step_batches([80, 90, 100], 6, CONTEXT, np.random.default_rng(0), rounds):
+        heard += chosen
+        if len(heard) >= 6:
+            break
+    assert sorted(heard) == [0, 0, 1, 2, 2, 2]

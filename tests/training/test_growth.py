@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,9 +11,10 @@ from studio.core.errors import TrainingError
 from studio.models.prompting import PromptTemplate
 from studio.models.torch_backend.codec import EncodecModel
 from studio.models.torch_backend.transformer import DecoderBlock
+from studio.training.bank import LoopBank
 from studio.training.captions import build_tokenizer
-from studio.training.codec import HOUSE_CODEC
-from studio.training.growth import grow_from
+from studio.training.codec import HOUSE_CODEC, set_initial_weights
+from studio.training.growth import add_codebooks, grow_from
 from studio.training.language_model import LanguageModelRecipe, build_language_model
 from studio.training.publish import publish_bundle
 
@@ -41,13 +44,33 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             parameter.copy_(parameter.half().float())
     publish_bundle(
         folder,
-        codec=EncodecModel(HOUSE_CODEC),
+        codec=EncodecModel(replace(HOUSE_CODEC, codebooks=4)),
         model=model.eval(),
         tokenizer=build_tokenizer(EARLIER),
         template=EARLIER,
         generation={},
     )
     return folder
+
+
+@pytest.fixture
+def noises() -> LoopBank:
+    rng = np.random.default_rng(0)
+    samples = rng.integers(-9_000, 9_000, 64_000).astype(np.int16)
+    return LoopBank(samples=samples, offsets=np.array([0, 40_000, 64_000]), labels=[])
+
+
+@pytest.fixture
+def small_codec(noises: LoopBank) -> EncodecModel:
+    """An untrained codec of three codebooks."""
+    torch.manual_seed(0)
+    config = replace(HOUSE_CODEC, num_filters=4, hidden_size=8, codebook_size=32, codebooks=3)
+    codec = EncodecModel(config).eval()
+    set_initial_weights(codec)
+    with torch.inference_mode():
+        spread = codec.latents(torch.from_numpy(noises.excerpt(0, 0, 32_000))[None, None]).std()
+    codec.codebooks.copy_(spread * torch.randn(codec.codebooks.shape))
+    return codec
 
 
 def test_a_grown_model_plays_as_the_earlier_one_did(bundle: Path) -> None:
@@ -65,6 +88,48 @@ def test_a_grown_model_plays_as_the_earlier_one_did(bundle: Path) -> None:
             logits.append(model.eval()(tokens, ids, torch.ones_like(ids, dtype=torch.bool)))
     assert torch.allclose(logits[0], logits[1], atol=0.02)
     assert logits[0].std() > 0.05
+
+
+def test_codebooks_that_an_earlier_model_had_not_change_nothing_of_what_it_says(
+    bundle: Path,
+) -> None:
+    earlier = build_language_model(SMALL, EARLIER, codebooks=4, codes=512)
+    grown = build_language_model(SMALL, EARLIER, codebooks=6, codes=512)
+    grow_from(grown, EARLIER, bundle)
+    tokens = torch.randint(512, (1, 6, 20))
+    ids = torch.tensor([build_tokenizer(EARLIER).encode("jungle").ids])
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    with torch.inference_mode():
+        said = grown.eval()(tokens, ids, mask)
+        wanted = earlier.eval()(tokens[:, :4], ids, mask)
+    assert said.shape == (1, 20, 6, 512)
+    assert torch.allclose(said[:, :, :4], wanted, atol=0.02)
+    assert said[:, :, 4:].std() > 0.01
+
+
+def test_further_codebooks_code_what_the_earlier_ones_leave_over(
+    small_codec: EncodecModel, noises: LoopBank
+) -> None:
+    config = replace(small_codec.config, codebooks=5)
+    grown = add_codebooks(small_codec, config, noises)
+    audio = torch.from_numpy(noises.excerpt(0, 0, 32_000))[None, None]
+    with torch.inference_mode():
+        codes, before = grown.encode(audio), small_codec.encode(audio)
+        latents = small_codec.latents(audio)
+        errors = [
+            float((latents - model.embed(found)).pow(2).mean())
+            for model, found in ((small_codec, before), (grown, codes))
+        ]
+    assert torch.equal(codes[:, :3], before)
+    assert errors[1] < 0.8 * errors[0]
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": 16}, {"codebooks": 2}])
+def test_a_codec_of_other_sizes_is_not_grown(
+    small_codec: EncodecModel, noises: LoopBank, change: dict[str, int]
+) -> None:
+    with pytest.raises(TrainingError, match="only be grown by codebooks"):
+        add_codebooks(small_codec, replace(small_codec.config, **change), noises)
 
 
 def test_a_model_of_another_width_is_refused(bundle: Path) -> None:

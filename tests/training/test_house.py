@@ -113,7 +113,9 @@ def test_training_against_judges_moves_encoder_and_codebooks_too(folder: Path) -
 
 def test_the_recipe_fits_the_promised_size() -> None:
     recipe = HouseRecipe().language_model
-    model = build_language_model(recipe, house_template(), codebooks=4, codes=512)
+    model = build_language_model(
+        recipe, house_template(), codebooks=HOUSE_CODEC.codebooks, codes=512
+    )
     codec = EncodecModel(HOUSE_CODEC)
     parameters = sum(p.numel() for part in (model, codec) for p in part.parameters())
     assert 2 * parameters < 31_000_000

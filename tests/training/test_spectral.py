@@ -91,7 +91,16 @@ def hits(rise_samples: int) -> torch.Tensor:
 def test_attacks_hear_a_smeared_hit_far_more_than_a_softer_one() -> None:
     sharp, smeared = hits(1), hits(1_600)
     attacks, levels = AttackDistance(), MelDistance()
-    assert attacks(sharp, sharp).item() == 0
-    by_attack = attacks(sharp, smeared) / attacks(sharp, 0.7 * sharp)
+    assert sum(attacks(sharp, sharp)).item() == 0
+    by_attack = attacks(sharp, smeared)[0] / attacks(sharp, 0.7 * sharp)[0]
     by_level = levels(sharp, smeared)[0] / levels(sharp, 0.7 * sharp)[0]
     assert by_attack > 3 * by_level
+
+
+def test_the_strength_of_attacks_hears_a_lost_soft_hit_more_than_another_noise() -> None:
+    generator = torch.Generator().manual_seed(1)
+    background = 0.02 * torch.randn(1, 32_000, generator=generator)
+    other = 0.02 * torch.randn(1, 32_000, generator=generator)
+    bands, strength = AttackDistance()(background + 0.3 * hits(1), background)
+    other_bands, other_strength = AttackDistance()(background, other)
+    assert strength / other_strength > 2 * bands / other_bands

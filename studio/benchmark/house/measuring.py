@@ -78,7 +78,7 @@ class HousePlan:
 
     loops: int = 192
     tempo_prompts: int = 26
-    key_prompts: int = 48
+    key_prompts: int = 96
     voice_prompts: int = 6
     classifier_loops: int = 3_000
     classifier_epochs: int = 16

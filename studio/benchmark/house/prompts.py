@@ -113,14 +113,14 @@ def tempo_prompts(count: int) -> list[Asked]:
 
 
 def key_prompts(count: int) -> list[Asked]:
-    """Up to 48 tonal prompts in twelve keys, half of them minor."""
+    """Up to 96: 48 tonal prompts in twelve keys, half of them minor, each asked twice."""
     tempos = (124.0, 132.0, 170.0, 84.0)
     asked = [
         Asked(prompt=written.format(key=key) + f", {tempo:g} bpm", bars=2, tempo_bpm=tempo, key=key)
         for key in _KEYS
         for written, tempo in zip(_TONAL, tempos, strict=True)
     ]
-    return _spread(asked, count)
+    return _spread(asked * 2, count)
 
 
 def voice_prompts(template: PromptTemplate, each: int) -> list[Asked]:
