@@ -73,7 +73,8 @@ class HouseRecipe:
         loops: Loops, single hits and risers to train on.
         held_out_loops: Those to measure on.
         codec: How the codec learns to reconstruct.
-        judged: How it goes on against discriminators, encoder and codebooks included.
+        settled: How the decoder alone learns to use codebooks that are new.
+        judged: How the codec goes on against discriminators, encoder and new codebooks included.
         adversarial: How its decoder is sharpened at last.
         language_model: Sizes and schedule of the language model.
         start: An earlier bundle that codec and language model begin as; None begins anew.
@@ -82,6 +83,7 @@ class HouseRecipe:
     loops: int = 16_000
     held_out_loops: int = 320
     codec: ReconstructionRecipe = field(default_factory=ReconstructionRecipe)
+    settled: AdversarialRecipe = field(default_factory=lambda: AdversarialRecipe(minutes=0.0))
     judged: AdversarialRecipe = field(
         default_factory=lambda: AdversarialRecipe(minutes=15.0, whole=True)
     )
@@ -168,8 +170,11 @@ class HouseTraining:
 
     def _judge_codec(self) -> None:
         model = self._codec("codec.pt")
-        if self._recipe.judged.minutes:
-            model = train_judged(model, *self._banks(), self._recipe.judged, self._journal)
+        start = self._recipe.start
+        kept = 0 if start is None else load_codec(start).config.codebooks
+        for recipe in (self._recipe.settled, replace(self._recipe.judged, kept_codebooks=kept)):
+            if recipe.minutes:
+                model = train_judged(model, *self._banks(), recipe, self._journal)
         torch.save(model.state_dict(), self._work / "codec-judged.pt")
 
     def _encode_loops(self) -> None:
@@ -254,7 +259,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--loops", type=int, default=recipe.loops, help="training loops")
     for option, minutes, what in (
         ("--codec-minutes", recipe.codec.minutes, "reconstruction training of the codec"),
-        ("--judged-minutes", recipe.judged.minutes, "training of the codec against judges"),
+        ("--settled-minutes", recipe.settled.minutes, "training of its decoder against judges"),
+        ("--judged-minutes", recipe.judged.minutes, "training of all of it against judges, then"),
         ("--adversarial-minutes", recipe.adversarial.minutes, "sharpening of its decoder"),
         ("--decoder-minutes", recipe.language_model.minutes, "training of the language model"),
     ):
@@ -267,7 +273,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_from_command_line(options: Any) -> int:
     """Run `studio train-house` with parsed options."""
     minutes = (options.decoder_minutes, options.adversarial_minutes)
-    none_allowed = (options.codec_minutes, options.judged_minutes)
+    none_allowed = (options.codec_minutes, options.settled_minutes, options.judged_minutes)
     if min(options.loops, *minutes) <= 0 or min(none_allowed) < 0:
         raise TrainingError("Loops and minutes must be positive.")
     if not options.codec_minutes and options.start is None:
@@ -278,6 +284,7 @@ def run_from_command_line(options: Any) -> int:
     recipe = HouseRecipe(
         loops=options.loops,
         codec=replace(usual.codec, minutes=options.codec_minutes),
+        settled=replace(usual.settled, minutes=options.settled_minutes),
         judged=replace(usual.judged, minutes=options.judged_minutes),
         adversarial=replace(usual.adversarial, minutes=options.adversarial_minutes),
         language_model=replace(usual.language_model, minutes=options.decoder_minutes),

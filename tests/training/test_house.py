@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +32,14 @@ from studio.training.house import (
 from studio.training.journal import Journal
 from studio.training.language_model import LanguageModelRecipe, build_language_model
 from studio.training.tokens import load_codes
+from studio.training.workshop.codec_source import load_codec
 
 MOMENT = 0.02
 RECIPE = HouseRecipe(
     loops=16,
     held_out_loops=8,
     codec=ReconstructionRecipe(minutes=MOMENT, batch=2, excerpt_frames=6_400, free_steps=1),
+    settled=AdversarialRecipe(minutes=MOMENT, batch=1, excerpt_frames=6_400),
     judged=AdversarialRecipe(minutes=MOMENT, batch=1, excerpt_frames=6_400, whole=True),
     adversarial=AdversarialRecipe(minutes=MOMENT, batch=1, excerpt_frames=6_400),
     language_model=LanguageModelRecipe(
@@ -109,6 +113,24 @@ def test_training_against_judges_moves_encoder_and_codebooks_too(folder: Path) -
     judged = torch.load(folder / "work" / "codec-judged.pt", weights_only=True)
     moved = {name.split(".")[0] for name in plain if not torch.equal(plain[name], judged[name])}
     assert {"encoder", "decoder", "codebooks"} <= moved
+
+
+def test_a_later_edition_keeps_the_codebooks_that_its_language_model_knows(
+    folder: Path, tmp_path: Path
+) -> None:
+    start = tmp_path / "earlier"
+    shutil.copytree(folder / "bundle", start)
+    work = tmp_path / "work"
+    shutil.copytree(folder / "work" / "train", work / "train")
+    shutil.copytree(folder / "work" / "held-out", work / "held-out")
+    (work / "loops.done").touch()
+    recipe = replace(RECIPE, start=start, codec=replace(RECIPE.codec, minutes=0.0))
+    journal = Journal(work / "log.jsonl", io.StringIO())
+    HouseTraining(recipe, work, tmp_path / "bundle", journal).run("judged")
+    before = load_codec(start).state_dict()
+    after = torch.load(work / "codec-judged.pt", weights_only=True)
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"encoder", "decoder"}
 
 
 def test_the_recipe_fits_the_promised_size() -> None:

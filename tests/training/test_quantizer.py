@@ -50,3 +50,14 @@ def test_dead_codes_are_revived_on_the_batch() -> None:
         learner(elsewhere)
     assert learner.revived > 0
     assert (learner.codebooks[0].mean(dim=1) > 20).all()
+
+
+def test_kept_codebooks_stay_where_they_are() -> None:
+    torch.manual_seed(0)
+    learner = CodebookLearner(2, 16, 8, decay=0.5, kept=1)
+    learner.start(clustered(1_000))
+    before = learner.codebooks.clone()
+    for _ in range(5):
+        learner(torch.randn(4, 8, 50) + 3.0)
+    assert torch.equal(learner.codebooks[0], before[0])
+    assert not torch.equal(learner.codebooks[1], before[1])
