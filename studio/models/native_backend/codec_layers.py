@@ -25,7 +25,7 @@ from studio.models.native_backend.codec_weights import (
     recurrent,
     upsampling,
 )
-from studio.models.native_backend.kernels.codec import (
+from studio.models.native_backend.kernels.codec_tables import (
     BESIDE,
     CONVOLUTION,
     LAYER,

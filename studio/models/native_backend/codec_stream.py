@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from studio.models.native_backend.codec_layers import BLOCK_FRAMES, FEWEST_SLOTS, Network
 from studio.models.native_backend.codec_weights import aligned
 from studio.models.native_backend.gang import together
-from studio.models.native_backend.kernels.codec import (
+from studio.models.native_backend.kernels.codec import flow
+from studio.models.native_backend.kernels.codec_buffers import make_room
+from studio.models.native_backend.kernels.codec_tables import (
     BESIDE,
     BUFFER,
     MEMORY,
     RECURRENT,
     RESIDUAL,
     UNKNOWN,
-    flow,
-    make_room,
 )
 from studio.models.native_backend.kernels.convolution import TILE_ROWS
 from studio.models.native_backend.kernels.products import PANEL

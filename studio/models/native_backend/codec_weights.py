@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.core.errors import ModelError
-from studio.models.native_backend.kernels.codec import MATRIX
+from studio.models.native_backend.kernels.codec_tables import MATRIX
 from studio.models.native_backend.kernels.convolution import product_address
 from studio.models.native_backend.kernels.emit import LANES
 from studio.models.native_backend.weights import take
