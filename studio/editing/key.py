@@ -1,7 +1,7 @@
 """Musical keys as text.
 
 Owns the spelling of keys: what a person may write ("Bb minor", "a#m", "C") and the one form that
-the product stores ("A#m", "C"), and transposition. It detects nothing.
+the product stores ("A#m", "C"). It detects nothing.
 """
 
 from __future__ import annotations
@@ -26,10 +26,3 @@ def parse_key(text: str) -> str | None:
     tonic = _FLATS.get(tonic, _SHARPS.get(tonic, tonic))
     minor = match["mode"] in ("minor", "min", "m")
     return tonic + ("m" if minor else "")
-
-
-def transposed(key: str, semitones: int) -> str:
-    """A key in stored form, some semitones higher or lower, in the same mode."""
-    tonic = key.removesuffix("m")
-    place = (PITCH_CLASSES.index(tonic) + semitones) % len(PITCH_CLASSES)
-    return PITCH_CLASSES[place] + key[len(tonic) :]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from studio.core.errors import ModelError
-from studio.editing.key import parse_key, transposed
+from studio.editing.key import parse_key
 
 SIXTEENTHS_IN_BAR = 16
 _TEMPO = re.compile(r"(?<![\w.])(\d{2,3}(?:\.\d+)?)\s*-?\s*bpm\b", re.IGNORECASE)
@@ -85,8 +85,6 @@ class PromptTemplate:
         tempos: What a genre means when no tempo is named, in quarter notes a minute.
         key_interval: Sixteenths between two places of the ruler at which the key is said again;
             0 where it is said once, among the words.
-        avoided_key_semitones: How far above the asked key the one lies that guidance leads away
-            from; 0 where it leads away from no key.
     """
 
     words: tuple[str, ...]
@@ -97,7 +95,6 @@ class PromptTemplate:
     frame_rate: float
     tempos: Mapping[str, float] = field(default_factory=dict)
     key_interval: int = 0
-    avoided_key_semitones: int = 0
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -116,7 +113,6 @@ class PromptTemplate:
                 frame_rate=float(values["frame_rate"]),
                 tempos={str(k): float(v) for k, v in values.get("tempos", {}).items()},
                 key_interval=int(values.get("key_interval", 0)),
-                avoided_key_semitones=int(values.get("avoided_key_semitones", 0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(
@@ -129,8 +125,6 @@ class PromptTemplate:
             raise ModelError("The model's prompting.json holds tempos outside 20 to 400 bpm.")
         if not 0 <= template.key_interval <= 64:
             raise ModelError("The model's prompting.json says its key at no usable interval.")
-        if not 0 <= template.avoided_key_semitones < 12:
-            raise ModelError("The model's prompting.json avoids a key at no usable distance.")
         return template
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,7 +138,6 @@ class PromptTemplate:
             "frame_rate": self.frame_rate,
             "tempos": dict(self.tempos),
             "key_interval": self.key_interval,
-            "avoided_key_semitones": self.avoided_key_semitones,
         }
 
     def grid_tempo_bpm(self, grid: int) -> float:
@@ -219,13 +212,9 @@ class PromptTemplate:
     def negative_text(self, negative: str, plan: PromptPlan) -> str:
         """The text of what guidance leads away from: other words, or none, on the same grid.
 
-        So guidance speaks for the words alone, and leaves the time as it is. Where the plan has a
-        key it may be held against a foreign one: most of what sounds without words is in none.
+        So guidance speaks for the words alone, and leaves the time as it is.
         """
         words, _ = self.match_words(negative)
-        if self.avoided_key_semitones and plan.key is not None:
-            foreign = transposed(plan.key, self.avoided_key_semitones)
-            words = (*words, *self._key_words(foreign))
         return self.text(words, grid=plan.grid, period_bars=plan.period_bars)
 
     def plan(self, *, prompt: str, tempo_bpm: float, bars: int, key: str | None) -> PromptPlan:
@@ -240,8 +229,8 @@ class PromptTemplate:
         grid = self.nearest_grid(tempo_bpm)
         words, unknown = self.match_words(prompt)
         key = key or key_in(prompt)
-        if key is not None:
-            words = (*words, *self._key_words(key))
+        if key is not None and _KEY_WORD + key.lower() in self.words:
+            words = (*words, _KEY_WORD + key.lower())
         period = self.period_bars(bars, grid)
         return PromptPlan(
             text=self.text(words, grid=grid, period_bars=period),
@@ -253,8 +242,3 @@ class PromptTemplate:
             period_bars=period,
             key=key,
         )
-
-    def _key_words(self, key: str) -> tuple[str, ...]:
-        """The word for a key in stored form, if the model was taught it."""
-        word = _KEY_WORD + key.lower()
-        return (word,) if word in self.words else ()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.editing.key import PITCH_CLASSES, parse_key, transposed
+from studio.editing.key import PITCH_CLASSES, parse_key
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,3 @@ def test_every_stored_form_reads_back_as_itself() -> None:
     for pitch in PITCH_CLASSES:
         assert parse_key(pitch) == pitch
         assert parse_key(pitch + "m") == pitch + "m"
-
-
-@pytest.mark.parametrize(
-    ("key", "semitones", "higher"),
-    [("C", 6, "F#"), ("A#m", 6, "Em"), ("B", 1, "C"), ("Cm", -1, "Bm"), ("F#m", 12, "F#m")],
-)
-def test_a_key_is_transposed_in_its_mode(key: str, semitones: int, higher: str) -> None:
-    assert transposed(key, semitones) == higher
