@@ -24,6 +24,8 @@ _KEY_WORDS: Final = re.compile(
 _TEMPO: Final = re.compile(r"(?<![0-9.])([0-9]{2,3}(?:\.[0-9]{1,3})?)[ _-]?bpm(?![a-z])", re.I)
 _BARE_TEMPO: Final = re.compile(r"(?<=[_ \-\[(])([0-9]{2,3})(?=[_ \-\])]|$)|^([0-9]{2,3})(?=[_ -])")
 _BARS: Final = re.compile(r"(?<![0-9.])([0-9]{1,2})[ _-]?bars?(?![a-z])", re.I)
+_BEFORE_FACT: Final = r"(?:(?<![^\W_])(?:in|at|in the key of)\s+)?"
+_AFTER_FACT: Final = r"(?:\s+of(?![^\W_]))?"
 _NAMED_TEMPI: Final = (40.0, 300.0)
 _BARE_TEMPI: Final = (60.0, 200.0)
 
@@ -88,7 +90,8 @@ def readable_name(prompt: str, *, most_characters: int = 40) -> str:
 def without_facts(text: str) -> str:
     """A name without the tempo, bars and key that it states, so that they are not said twice."""
     for pattern in (_TEMPO, _BARS, _KEY_WORDS):
-        text = pattern.sub(" ", text)
+        around = _BEFORE_FACT + pattern.pattern + _AFTER_FACT
+        text = re.sub(around, " ", text, flags=pattern.flags)
     return " ".join(text.split()).strip(" ,;-_")
 
 

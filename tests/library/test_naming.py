@@ -80,7 +80,7 @@ def test_all_names_of_a_key_are_one(names: tuple[str, ...], number: int | None) 
     ("prompt", "name"),
     [
         ("174 bpm jungle break, dark reese bass", "Jungle break dark reese bass"),
-        ("2 bars of dub techno in Am, 120bpm", "Of dub techno in"),
+        ("2 bars of dub techno in Am, 120bpm", "Dub techno"),
         ("warm pad", "Warm pad"),
         ("174 bpm", "Loop"),
         ("", "Loop"),
@@ -100,6 +100,11 @@ def test_a_prompt_gives_a_short_name(prompt: str, name: str) -> None:
         ("Jungle break 174 BPM C# minor 2 bars", "Jungle break"),
         ("174bpm_amen", "amen"),
         ("Ambient bars", "Ambient bars"),
+        ("techno, acid bass in F# minor", "techno, acid bass"),
+        ("house in A minor with stabs at 124 bpm", "house with stabs"),
+        ("strings in the key of Bb minor", "strings"),
+        ("back in the dub", "back in the dub"),
+        ("Satin Am", "Satin"),
     ],
 )
 def test_facts_are_taken_out_of_a_name(name: str, rest: str) -> None:
