@@ -40,13 +40,13 @@ def _text_model(decoder: DecoderConfig) -> Shapes:
 _HOUSE = Shapes(
     text=TextConfig(vocabulary=666, dim=192, head_dim=48, heads=4, ffn_dim=768, layers=2),
     melody=None,
-    decoder=DecoderConfig(codebooks=4, vocabulary=512, dim=256, layers=8, heads=4, ffn_dim=1_024),
+    decoder=DecoderConfig(codebooks=6, vocabulary=512, dim=256, layers=8, heads=4, ffn_dim=1_024),
     codec=EncodecConfig(
         sampling_rate=32_000,
         num_filters=16,
         hidden_size=64,
         codebook_size=512,
-        codebooks=4,
+        codebooks=6,
         upsampling_ratios=(8, 5, 4, 4),
     ),
 )

@@ -127,7 +127,8 @@ def train_judged(
     learner: CodebookLearner | None = None
     trained = list(model.decoder.parameters())
     if recipe.whole:
-        learner = CodebookLearner(*model.codebooks.shape, kept=recipe.kept_codebooks)
+        codebooks, codes, dimension = model.codebooks.shape
+        learner = CodebookLearner(codebooks, codes, dimension, kept=recipe.kept_codebooks)
         learner.go_on_from(model.codebooks)
         trained = list(model.parameters())
     decoder_optimiser = torch.optim.AdamW(
