@@ -38,6 +38,7 @@ def test_fewer_prompts_are_spread_over_all() -> None:
 
 def test_keys_are_read_back_from_the_prompts() -> None:
     asked = key_prompts(1_000)
+    assert len(asked) == 96 == 2 * len({one.prompt for one in asked})
     assert len({one.key for one in asked}) == 12
     for one in asked:
         assert key_in(one.prompt) == parse_key(one.key or "")

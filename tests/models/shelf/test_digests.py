@@ -9,17 +9,6 @@ import pytest
 from studio.models.bundle import open_bundle, sha256_of
 from studio.models.shelf import digests
 from studio.models.shelf.shelf import ModelShelf
-from tests.generation.tiny_bundle import write_tiny_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> ModelShelf:
-    return ModelShelf(tmp_path / "models")
 
 
 @pytest.fixture
